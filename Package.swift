@@ -1,0 +1,115 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Language settings of every Swift target.
+///
+/// A misspelt upcoming feature is accepted in silence, so `LanguageSettingsTests` asserts the ones
+/// that change behaviour.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // SE-0461
+    .enableUpcomingFeature("InferIsolatedConformances"),  // SE-0470
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "swift-absurd",
+    platforms: [.macOS("26.0")],
+    products: [
+        .library(name: "Absurd", targets: ["Absurd"]),
+        .executable(name: "absurd", targets: ["AbsurdCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CLibPQ",
+            pkgConfig: "libpq",
+            providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
+        ),
+        .target(
+            name: "CAbsurdSQL"
+        ),
+        .target(
+            name: "LibPQ",
+            dependencies: [
+                "CLibPQ",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings + [.strictMemorySafety()]
+        ),
+        .target(
+            name: "EphemeralPostgres",
+            dependencies: [.product(name: "Subprocess", package: "swift-subprocess")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Absurd",
+            dependencies: [
+                "CAbsurdSQL",
+                "LibPQ",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "AbsurdCommand",
+            dependencies: [
+                "Absurd",
+                "EphemeralPostgres",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Absurd", "EphemeralPostgres", "LibPQ"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "LibPQTests",
+            dependencies: ["LibPQ", "TestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "EphemeralPostgresTests",
+            dependencies: ["EphemeralPostgres", "LibPQ", "TestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "SQLTests",
+            dependencies: ["LibPQ", "TestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "AbsurdTests",
+            dependencies: ["Absurd", "LibPQ", "TestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "AbsurdCommandTests",
+            dependencies: ["AbsurdCommand", "Absurd", "TestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "InteropTests",
+            dependencies: ["Absurd", "LibPQ", "TestSupport"],
+            swiftSettings: settings
+        ),
+    ]
+)
