@@ -88,7 +88,10 @@ let package = Package(
         ),
         .testTarget(
             name: "EphemeralPostgresTests",
-            dependencies: ["EphemeralPostgres", "LibPQ", "TestSupport"],
+            dependencies: [
+                "EphemeralPostgres",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

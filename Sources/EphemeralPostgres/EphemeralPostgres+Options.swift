@@ -1,25 +1,34 @@
 extension EphemeralPostgres {
-    /// What kind of server is wanted. The defaults are those for tests: reachable through a Unix socket
+    /// What kind of server is wanted.
+    ///
+    /// The defaults are those for tests: reachable through a Unix socket
     /// only, no password, and quick rather than safe from a power failure.
     package struct Options: Sendable {
         /// The folder with `postgres` and `initdb`; nil to search for it (see ``ServerBinaries``).
         package var binaries: String?
 
-        /// Whether commits survive a crash of the machine. A crash of the server alone loses nothing either
+        /// Whether commits survive a crash of the machine.
+        ///
+        /// A crash of the server alone loses nothing either
         /// way. Off by default.
         package var isDurable = false
 
-        /// Whether the server listens on 127.0.0.1 too. The Unix socket is always there.
+        /// Whether the server listens on 127.0.0.1 too.
+        ///
+        /// The Unix socket is always there.
         package var tcp: TCP = .off
 
-        /// How users prove who they are. Nil, the default, asks for nothing while there is only the Unix
+        /// How users prove who they are.
+        ///
+        /// Nil, the default, asks for nothing while there is only the Unix
         /// socket, whose directory is closed to other users, and for a password when TCP is on.
         package var authentication: Authentication?
 
         /// The superuser's password; made up when one is needed and none is given.
         package var password: String?
 
-        /// Whether the server offers TLS, with a certificate made for it (`EphemeralPostgres.certificate`).
+        /// Whether the server offers TLS, with a certificate made for it: ``EphemeralPostgres/certificate``.
+        ///
         /// Needs the `openssl` command. libpq speaks TLS over TCP only.
         package var offersTLS = false
 
@@ -32,7 +41,9 @@ extension EphemeralPostgres {
         /// Lines for `pg_hba.conf`, before ours, so that they win.
         package var accessRules: [String] = []
 
-        /// Where the data lives. It is made when it is empty or missing, used as it is otherwise, and kept
+        /// Where the data lives.
+        ///
+        /// It is made when it is empty or missing, used as it is otherwise, and kept
         /// afterwards. Nil, the default, for data that goes with the server.
         package var dataDirectory: String?
 

@@ -13,9 +13,11 @@ package struct ServerBinaries: Sendable {
     /// An absolute path.
     package let folder: String
 
+    /// `root` is put before the paths of packages and of the system's description, for tests.
     package static func find(
         preferring folder: String? = nil,
-        environment: [String: String] = ProcessInfo.processInfo.environment
+        environment: [String: String] = ProcessInfo.processInfo.environment,
+        root: String = ""
     ) async throws -> ServerBinaries {
         if let folder {
             return try require(folder, namedBy: "the options name")
@@ -30,10 +32,10 @@ package struct ServerBinaries: Sendable {
         if let folder = await bindirOfPGConfig(environment: environment), isComplete(folder) {
             return ServerBinaries(folder: folder)
         }
-        if let folder = usualFolders().first(where: isComplete) {
+        if let folder = usualFolders(below: root).first(where: isComplete) {
             return ServerBinaries(folder: folder)
         }
-        throw EphemeralPostgresError(code: .binariesMissing, message: missingMessage())
+        throw EphemeralPostgresError(code: .binariesMissing, message: missingMessage(root: root))
     }
 
     private static func require(_ folder: String, namedBy source: String) throws -> ServerBinaries {
@@ -61,7 +63,7 @@ package struct ServerBinaries: Sendable {
 }
 
 /// Where distributions put the server, newest version first.
-private func usualFolders() -> [String] {
+private func usualFolders(below root: String) -> [String] {
     let places: [(parent: String, prefix: String, suffix: String)] = [
         ("/usr/lib/postgresql", "", "/bin"),
         ("/usr", "pgsql-", "/bin"),
@@ -71,12 +73,12 @@ private func usualFolders() -> [String] {
     ]
     return places.flatMap { place in
         // A folder that cannot be listed has nothing for us.
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: place.parent)) ?? []
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: root + place.parent)) ?? []
         return
             names
             .filter { $0.hasPrefix(place.prefix) }
             .sorted { version(of: $0) > version(of: $1) }
-            .map { "\(place.parent)/\($0)\(place.suffix)" }
+            .map { "\(root)\(place.parent)/\($0)\(place.suffix)" }
     }
 }
 
@@ -85,18 +87,18 @@ private func version(of name: String) -> Double {
 }
 
 /// Says what to type on this machine.
-private func missingMessage() -> String {
+private func missingMessage(root: String) -> String {
     "No Postgres server is installed here: the programs postgres and initdb were found neither on PATH nor "
-        + "where packages put them. \(installationHint()) If the server is installed elsewhere, set "
+        + "where packages put them. \(installationHint(root: root)) If the server is installed elsewhere, set "
         + "\(ServerBinaries.environmentVariable) to the folder with its programs."
 }
 
-private func installationHint() -> String {
+private func installationHint(root: String) -> String {
     #if os(macOS)
     return "Install it with: brew install postgresql@17"
     #else
     // Without the file we do not know the distribution and name the ones we know.
-    let release = (try? String(contentsOfFile: "/etc/os-release", encoding: .utf8)) ?? ""
+    let release = (try? String(contentsOfFile: "\(root)/etc/os-release", encoding: .utf8)) ?? ""
     let names = release.split(separator: "\n").filter { $0.hasPrefix("ID=") || $0.hasPrefix("ID_LIKE=") }
         .joined(separator: " ")
     let apt = "apt-get install postgresql"
