@@ -77,7 +77,14 @@ let package = Package(
         ),
         .target(
             name: "TestSupport",
-            dependencies: ["Absurd", "EphemeralPostgres", "LibPQ"],
+            dependencies: [
+                "CAbsurdSQL",
+                "EphemeralPostgres",
+                "LibPQ",
+                .product(name: "InMemoryLogging", package: "swift-log"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
