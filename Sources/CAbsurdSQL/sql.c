@@ -28,6 +28,9 @@ static const unsigned char absurd_31_tables[] = {
 static const unsigned char absurd_32_queues[] = {
 #embed "../../sql/absurd/32_queues.sql"
 };
+static const unsigned char absurd_33_policy[] = {
+#embed "../../sql/absurd/33_policy.sql"
+};
 static const unsigned char absurd_40_spawn[] = {
 #embed "../../sql/absurd/40_spawn.sql"
 };
@@ -64,6 +67,24 @@ static const unsigned char absurd_70_await_event[] = {
 static const unsigned char absurd_71_emit_event[] = {
 #embed "../../sql/absurd/71_emit_event.sql"
 };
+static const unsigned char absurd_80_cleanup_tasks[] = {
+#embed "../../sql/absurd/80_cleanup_tasks.sql"
+};
+static const unsigned char absurd_81_cleanup_events[] = {
+#embed "../../sql/absurd/81_cleanup_events.sql"
+};
+static const unsigned char absurd_90_partitions[] = {
+#embed "../../sql/absurd/90_partitions.sql"
+};
+static const unsigned char absurd_91_detach[] = {
+#embed "../../sql/absurd/91_detach.sql"
+};
+static const unsigned char absurd_92_detach_jobs[] = {
+#embed "../../sql/absurd/92_detach_jobs.sql"
+};
+static const unsigned char absurd_95_cron[] = {
+#embed "../../sql/absurd/95_cron.sql"
+};
 static const unsigned char absurd_swift_00_header[] = {
 #embed "../../sql/absurd_swift/00_header.sql"
 };
@@ -79,6 +100,7 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd/30_queue_names.sql", absurd_30_queue_names),
     FILE_ROW("absurd/31_tables.sql", absurd_31_tables),
     FILE_ROW("absurd/32_queues.sql", absurd_32_queues),
+    FILE_ROW("absurd/33_policy.sql", absurd_33_policy),
     FILE_ROW("absurd/40_spawn.sql", absurd_40_spawn),
     FILE_ROW("absurd/41_retry_task.sql", absurd_41_retry_task),
     FILE_ROW("absurd/50_sweeps.sql", absurd_50_sweeps),
@@ -91,6 +113,12 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd/61_extend_claim.sql", absurd_61_extend_claim),
     FILE_ROW("absurd/70_await_event.sql", absurd_70_await_event),
     FILE_ROW("absurd/71_emit_event.sql", absurd_71_emit_event),
+    FILE_ROW("absurd/80_cleanup_tasks.sql", absurd_80_cleanup_tasks),
+    FILE_ROW("absurd/81_cleanup_events.sql", absurd_81_cleanup_events),
+    FILE_ROW("absurd/90_partitions.sql", absurd_90_partitions),
+    FILE_ROW("absurd/91_detach.sql", absurd_91_detach),
+    FILE_ROW("absurd/92_detach_jobs.sql", absurd_92_detach_jobs),
+    FILE_ROW("absurd/95_cron.sql", absurd_95_cron),
     FILE_ROW("absurd_swift/00_header.sql", absurd_swift_00_header),
 };
 
