@@ -61,6 +61,18 @@ static const unsigned char absurd_swift_51_checkpoint_rows[] = {
 static const unsigned char absurd_swift_55_renew[] = {
 #embed "../../sql/absurd_swift/55_renew.sql"
 };
+static const unsigned char absurd_swift_60_await_event[] = {
+#embed "../../sql/absurd_swift/60_await_event.sql"
+};
+static const unsigned char absurd_swift_61_await_event_rows[] = {
+#embed "../../sql/absurd_swift/61_await_event_rows.sql"
+};
+static const unsigned char absurd_swift_65_await_task[] = {
+#embed "../../sql/absurd_swift/65_await_task.sql"
+};
+static const unsigned char absurd_swift_66_await_task_rows[] = {
+#embed "../../sql/absurd_swift/66_await_task_rows.sql"
+};
 static const unsigned char absurd_swift_70_spawn[] = {
 #embed "../../sql/absurd_swift/70_spawn.sql"
 };
@@ -69,6 +81,12 @@ static const unsigned char absurd_swift_71_spawn_row[] = {
 };
 static const unsigned char absurd_swift_72_spawn_rows[] = {
 #embed "../../sql/absurd_swift/72_spawn_rows.sql"
+};
+static const unsigned char absurd_swift_75_cancel[] = {
+#embed "../../sql/absurd_swift/75_cancel.sql"
+};
+static const unsigned char absurd_swift_80_missing_indexes[] = {
+#embed "../../sql/absurd_swift/80_missing_indexes.sql"
 };
 
 #define FILE_ROW(path, array) {path, array, sizeof(array)}
@@ -93,9 +111,15 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/50_checkpoint.sql", absurd_swift_50_checkpoint),
     FILE_ROW("absurd_swift/51_checkpoint_rows.sql", absurd_swift_51_checkpoint_rows),
     FILE_ROW("absurd_swift/55_renew.sql", absurd_swift_55_renew),
+    FILE_ROW("absurd_swift/60_await_event.sql", absurd_swift_60_await_event),
+    FILE_ROW("absurd_swift/61_await_event_rows.sql", absurd_swift_61_await_event_rows),
+    FILE_ROW("absurd_swift/65_await_task.sql", absurd_swift_65_await_task),
+    FILE_ROW("absurd_swift/66_await_task_rows.sql", absurd_swift_66_await_task_rows),
     FILE_ROW("absurd_swift/70_spawn.sql", absurd_swift_70_spawn),
     FILE_ROW("absurd_swift/71_spawn_row.sql", absurd_swift_71_spawn_row),
     FILE_ROW("absurd_swift/72_spawn_rows.sql", absurd_swift_72_spawn_rows),
+    FILE_ROW("absurd_swift/75_cancel.sql", absurd_swift_75_cancel),
+    FILE_ROW("absurd_swift/80_missing_indexes.sql", absurd_swift_80_missing_indexes),
 };
 
 const struct absurd_sql_file *absurd_sql_files(size_t *count) {
