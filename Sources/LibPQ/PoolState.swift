@@ -69,8 +69,9 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
         return serve(now: now)
     }
 
-    /// Ends a wait, whatever ended it; returns what was granted meanwhile. A grant that cannot be used must
-    /// be given back. Wakes whom the leaving of this waiter concerns.
+    /// Ends a wait, whatever ended it; returns what was granted meanwhile.
+    ///
+    /// A grant that cannot be used must be given back. `wake` are those whom its leaving concerns.
     mutating func settle(_ ticket: Ticket, now: Instant) -> (grant: Grant?, wake: [Ticket]) {
         queue.removeAll { $0.ticket == ticket }
         return (grants.removeValue(forKey: ticket), serve(now: now))

@@ -1,8 +1,10 @@
 /// How connections are made and how long things may take.
 package struct PostgresConfiguration: Sendable {
-    /// libpq's own: a URI or keywords and values, several hosts, `service`, `sslmode` and the rest as
-    /// libpq's documentation has them. What it leaves out comes from the environment (`PGHOST`, …); an
-    /// empty string takes everything from there.
+    /// Where to connect, in libpq's own form.
+    ///
+    /// A URI or keywords and values; several hosts, `service`, `sslmode` and the rest work as libpq's
+    /// documentation has them. What it leaves out comes from the environment (`PGHOST`, …); an empty
+    /// string takes everything from there.
     ///
     /// TCP keep-alives and `tcp_user_timeout` are set by this client unless they are set here.
     package var connectionString: String
@@ -22,18 +24,24 @@ package struct PostgresConfiguration: Sendable {
     /// Defaults to 10 seconds.
     package var connectTimeout: Duration = .seconds(10)
 
-    /// How long a statement may take, unless its call says otherwise. Kept by the client. Defaults to
-    /// 30 seconds.
+    /// How long a statement may take, unless its call says otherwise.
+    ///
+    /// Kept by the client, so it also bounds waiting for a server that is gone. Defaults to 30 seconds.
     package var statementTimeout: Duration = .seconds(30)
 
-    /// How many connections the pool opens at most. Must be at least one. Defaults to 8.
+    /// How many connections the pool opens at most.
+    ///
+    /// Must be at least one. Defaults to 8.
     package var maxConnections = 8
 
-    /// How long a caller waits for a connection of the pool, failed attempts to connect included.
-    /// Defaults to 30 seconds.
+    /// How long a caller waits for a connection of the pool.
+    ///
+    /// Failed attempts to connect are included. Defaults to 30 seconds.
     package var acquireTimeout: Duration = .seconds(30)
 
-    /// How long an unused connection stays open while the pool runs as a service. Defaults to 5 minutes.
+    /// How long an unused connection stays open while the pool runs as a service.
+    ///
+    /// Defaults to 5 minutes.
     package var idleTimeout: Duration = .seconds(300)
 
     /// Shown in `pg_stat_activity`, unless the connection string or `PGAPPNAME` names another.

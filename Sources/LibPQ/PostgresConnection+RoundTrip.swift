@@ -45,7 +45,7 @@ extension PostgresConnection {
             guard let interruption = exchange.interruption, error.sqlState == SQLState.queryCanceled else {
                 throw error
             }
-            throw failure.error(interruption)
+            throw error.reinterpreted(as: interruption)
         }
         // When the statement ended just before it was asked to, it has taken effect: that is the answer.
         guard let last = exchange.last else { throw lost(nil) }
@@ -72,13 +72,28 @@ extension PostgresConnection {
         throw PostgresError(reason, "the statement did not end in time and its connection was closed")
     }
 
-    /// The connection is broken; closes it. `failure` is what the server said before, if anything.
+    /// Closes the connection, which is broken.
+    ///
+    /// - Parameter failure: what the server said before, if anything.
     private func lost(_ failure: SQLResult?) -> PostgresError {
         let message = handle.errorMessage
         discard()
         if let error = failure?.error(.connectionLost), error.sqlState != nil { return error }
         let firstLine = message.split(whereSeparator: \.isNewline).first.map(String.init)
         return PostgresError(.connectionLost, firstLine ?? "the connection was lost")
+    }
+}
+
+extension PostgresError {
+    /// The server reports each cancelled statement in the same words; this says who asked for it.
+    fileprivate func reinterpreted(as code: Code) -> PostgresError {
+        var error = self
+        error.code = code
+        error.message =
+            code == .timedOut
+            ? "the statement did not end before its deadline and was cancelled"
+            : "the statement was cancelled with its task"
+        return error
     }
 }
 

@@ -68,10 +68,12 @@ package actor PostgresConnection {
         }
     }
 
-    /// Whether the connection can be given statements. It says true as long as nothing has shown otherwise.
+    /// Whether the connection can be given statements, as far as anything has shown.
     package nonisolated var isUsable: Bool { condition.isUsable }
 
-    /// Waits for the statement in flight, then closes the connection. Does nothing when it is closed.
+    /// Waits for the statement in flight, then closes the connection.
+    ///
+    /// Does nothing when it is closed already.
     package func close() async {
         _ = await turnstile.enter(isCancellable: false)
         discard()

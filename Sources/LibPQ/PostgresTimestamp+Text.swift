@@ -85,7 +85,7 @@ private struct Scanner {
         rest = text
     }
 
-    /// `YYYY-MM-DD[ HH:MM:SS[.ffffff][±HH[:MM[:SS]]]][ BC]`
+    /// Reads `YYYY-MM-DD[ HH:MM:SS[.ffffff][±HH[:MM[:SS]]]][ BC]`.
     mutating func timestamp() -> Int64? {
         guard let year = number(), skip("-"), let month = number(), skip("-"), let day = number() else {
             return nil

@@ -73,8 +73,8 @@ extension Readiness {
                 let count = unsafe epoll_wait(
                     epoll, &events, Int32(events.count), Self.milliseconds(until: expiry))
                 var mustLook = false
-                for unsafeevent in unsafe events.prefix(Int(max(count, 0))) {
-                    let number = unsafe event.data.u64
+                for index in 0..<Int(max(count, 0)) {
+                    let number = unsafe events[index].data.u64
                     if number == Self.wakeupToken {
                         mustLook = true
                         var value: eventfd_t = 0

@@ -32,8 +32,9 @@ enum SQLType {
     /// Types whose binary form is the text itself.
     static let binaryText: Set<UInt32> = [text, varchar, bpchar, name, internalChar, json, xml, unknown]
 
-    /// Types this client reads in binary form. A result with any other column comes as text as a whole,
-    /// because libpq asks for one format per result.
+    /// Types this client reads in binary form.
+    ///
+    /// A result with any other column comes as text as a whole: libpq asks for one format per result.
     static let binaryReadable: Set<UInt32> = binaryText.union([
         bool, bytea, int8, int2, int4, oid, float4, float8, timestamp, timestamptz, void, uuid, jsonb,
     ])

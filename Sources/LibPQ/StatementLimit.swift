@@ -3,7 +3,9 @@ struct StatementLimit: Sendable {
     var deadline: ContinuousClock.Instant
     /// Whether cancelling the task cancels the statement.
     var followsTask: Bool
-    /// Whether the server may be asked to cancel it. Not for a COMMIT, whose outcome would be unknown.
+    /// Whether the server may be asked to cancel it.
+    ///
+    /// Not for a COMMIT, whose outcome would be unknown.
     var canBeCancelledOnServer = true
 
     init(timeout: Duration, followsTask: Bool = true, canBeCancelledOnServer: Bool = true) {
