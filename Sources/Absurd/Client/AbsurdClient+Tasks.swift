@@ -1,4 +1,4 @@
-import LibPQ
+package import LibPQ
 
 extension AbsurdClient {
     /// The state of a task now, with its outcome if it has ended; nil when the queue has no such task.

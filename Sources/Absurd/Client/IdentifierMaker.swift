@@ -1,9 +1,9 @@
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+package import FoundationEssentials
 #else
-import Foundation
+package import Foundation
 #endif
-import LibPQ
+package import LibPQ
 import Synchronization
 
 /// Makes UUIDv7 identifiers by the database's clock.

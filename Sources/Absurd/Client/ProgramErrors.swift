@@ -20,7 +20,9 @@ public func exitingOnError(_ body: () async throws -> Void) async {
     do {
         try await body()
     } catch {
-        fputs("error: \(error)\n", stderr)
+        let line = Array("error: \(error)\n".utf8)
+        // Nothing is left to do if standard error is closed.
+        _ = line.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
         exit((error as? AbsurdError)?.exitCode ?? 1)
     }
 }

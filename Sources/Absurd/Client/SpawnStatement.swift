@@ -1,11 +1,5 @@
 package import LibPQ
 
-#if canImport(FoundationEssentials)
-package import FoundationEssentials
-#else
-package import Foundation
-#endif
-
 /// One call of `absurd_swift.spawn`: the tasks of one queue.
 package struct SpawnStatement: Sendable {
     package static let sql = """

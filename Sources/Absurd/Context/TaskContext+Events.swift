@@ -29,7 +29,7 @@ extension TaskContext {
     public func awaitEvent<Payload: Codable & Sendable>(
         _ event: String, as type: Payload.Type = Payload.self, name: String? = nil, timeout: Duration? = nil
     ) async throws -> Payload {
-        let text = try await awaitEvent(event, name: name, timeout: timeout)
+        let text = try await payload(of: event, name: name, timeout: timeout)
         do {
             return try text.decode(as: type)
         } catch let error as DecodingError {
@@ -40,7 +40,7 @@ extension TaskContext {
 
     /// Waits for an event of this queue whose payload does not matter.
     public func awaitEvent(_ event: String, name: String? = nil, timeout: Duration? = nil) async throws {
-        let _: JSONText = try await awaitEvent(event, name: name, timeout: timeout)
+        _ = try await payload(of: event, name: name, timeout: timeout)
     }
 
     /// The same wait for handlers that say their outcome by a value: it answers instead of throwing.
@@ -48,7 +48,7 @@ extension TaskContext {
         _ event: String, name: String? = nil, timeout: Duration? = nil
     ) async throws -> ReceivedEvent {
         do {
-            return .received(try await awaitEvent(event, name: name, timeout: timeout).value())
+            return .received(try await payload(of: event, name: name, timeout: timeout).value())
         } catch is EventTimeout {
             return .timedOut
         } catch let ended as ExecutionEnded where ended.reason == .suspended {
@@ -56,7 +56,7 @@ extension TaskContext {
         }
     }
 
-    private func awaitEvent(_ event: String, name: String?, timeout: Duration?) async throws -> JSONText {
+    private func payload(of event: String, name: String?, timeout: Duration?) async throws -> JSONText {
         try validateEventName(event)
         let timeout = try timeout?.validated("the timeout of an event")
         switch try await admit(name ?? "$awaitEvent:\(event)") {

@@ -1,9 +1,9 @@
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+package import FoundationEssentials
 #else
-import Foundation
+package import Foundation
 #endif
-import LibPQ
+package import LibPQ
 
 /// Instants as text, in the forms that the SDKs write into sleep checkpoints.
 ///

@@ -1,3 +1,5 @@
+import Logging
+
 extension Execution {
     /// Carries an outcome out and says what to report.
     func act(on outcome: Outcome, _ handler: Handler, duration: Duration) async -> WorkerEvent.Kind? {

@@ -1,3 +1,5 @@
+import LibPQ
+
 extension PostgresRunStore {
     package func checkReadiness(queue: String) async throws {
         try await translatingErrors(queue: nil) {

@@ -1,4 +1,4 @@
-import LibPQ
+package import LibPQ
 
 /// The ``RunStore`` on the functions of schema `absurd_swift`.
 ///

@@ -83,7 +83,8 @@ extension WorkerPool {
                 // A worker that has worked for a while starts afresh, not with the pauses of earlier trouble.
                 if ContinuousClock.now - start > options.restartWindow { backoff.reset() }
                 try noteRestart(of: worker, after: error)
-                try await cancelWhenGracefulShutdown { try await Task.sleep(for: backoff.next()) }
+                let pause = backoff.next()
+                try await cancelWhenGracefulShutdown { try await Task.sleep(for: pause) }
             }
         }
     }

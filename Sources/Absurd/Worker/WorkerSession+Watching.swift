@@ -1,3 +1,5 @@
+import Logging
+
 extension WorkerSession {
     /// Ends the grace period: handlers that still run after it are stopped.
     func stopAfterGrace() async {

@@ -1,4 +1,5 @@
 import LibPQ
+import Logging
 
 /// One run of a worker, from its start to its end: the claim loop and what it started.
 package final class WorkerSession: Sendable {
