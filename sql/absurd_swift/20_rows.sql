@@ -23,6 +23,24 @@ exception
 end;
 $$;
 
+-- The piece of a statement that casts p_text, an expression over the rows before it, as j.
+--
+-- Casting under an exception block costs a subtransaction a row, several times the cast itself. So a
+-- batch is first cast plainly, and with p_careful only after that failed.
+create or replace function absurd_swift.json_join(p_text text, p_careful boolean)
+  returns text
+  language sql
+  immutable
+as $$
+  select case
+    when p_careful then format('cross join lateral absurd_swift.parse_json(%s) j', p_text)
+    else format(
+      'cross join lateral (select (%s)::jsonb as value, null::text as sqlstate, null::text as message) j',
+      p_text
+    )
+  end
+$$;
+
 -- Seconds of a cancellation policy, NULL when there is none or when it is no integer.
 --
 -- The functions of absurd raise 22P02 for a policy such as 1.5; that would end every claim of the queue.

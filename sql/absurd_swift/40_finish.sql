@@ -38,28 +38,31 @@ as $$
 #variable_conflict use_column
 declare
   v_row integer;
+  v_careful boolean;
 begin
   perform absurd_swift.require_equal_lengths(
     cardinality(p_runs), cardinality(p_tokens), cardinality(p_actions), cardinality(p_payloads),
     cardinality(p_steps), cardinality(p_wake_at), cardinality(p_delays)
   );
   if cardinality(p_runs) > 1 and not absurd_swift.has_duplicates(p_runs) then
-    begin
-      return query select * from absurd_swift.finish_rows(
-        p_queue, p_worker, p_runs, p_tokens, p_actions, p_payloads, p_steps, p_wake_at, p_delays, p_wait
-      );
-      return;
-    exception
-      when data_exception or integrity_constraint_violation or program_limit_exceeded then
-        null;  -- some row's value cannot be written; row by row it is found, and the others are done
-    end;
+    foreach v_careful in array array[false, true] loop
+      begin
+        return query select * from absurd_swift.finish_rows(
+          p_queue, p_worker, p_runs, p_tokens, p_actions, p_payloads, p_steps, p_wake_at, p_delays, p_wait, v_careful
+        );
+        return;
+      exception
+        when data_exception or integrity_constraint_violation or program_limit_exceeded then
+          null;  -- some row's value is at fault; row by row it is found, and the others are done
+      end;
+    end loop;
   end if;
   for v_row in select x.n from unnest(p_runs) with ordinality x(run_id, n) order by x.run_id, x.n loop
     begin
       return query select v_row, f.answer, f.task_state, f.sqlstate, f.message
         from absurd_swift.finish_rows(
           p_queue, p_worker, p_runs[v_row:v_row], p_tokens[v_row:v_row], p_actions[v_row:v_row],
-          p_payloads[v_row:v_row], p_steps[v_row:v_row], p_wake_at[v_row:v_row], p_delays[v_row:v_row], p_wait
+          p_payloads[v_row:v_row], p_steps[v_row:v_row], p_wake_at[v_row:v_row], p_delays[v_row:v_row], p_wait, false
         ) f;
     exception
       when data_exception or integrity_constraint_violation or program_limit_exceeded then

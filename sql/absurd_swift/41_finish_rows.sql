@@ -1,4 +1,5 @@
--- finish for rows that name each run once; fails as a whole if a value cannot be written.
+-- finish for rows that name each run once; fails as a whole if a value cannot be written or, unless
+-- p_careful, if a payload cannot be cast.
 create or replace function absurd_swift.finish_rows(
   p_queue text,
   p_worker text,
@@ -9,7 +10,8 @@ create or replace function absurd_swift.finish_rows(
   p_steps text[],
   p_wake_at timestamptz[],
   p_delays double precision[],
-  p_wait boolean
+  p_wait boolean,
+  p_careful boolean
 )
   returns table("position" integer, answer text, task_state text, sqlstate text, message text)
   language plpgsql
@@ -31,17 +33,20 @@ begin
 
   for v_done in
     select d.* from absurd_swift.finish_complete(
-      p_queue, p_worker, p_runs, p_tokens, p_actions, p_payloads, v_now, p_wait
+      p_queue, p_worker, p_runs, p_tokens, p_actions, p_payloads, v_now, p_wait,
+      p_careful
     ) d
     where 'complete' = any (v_kinds)
     union all
     select d.* from absurd_swift.finish_fail(
-      p_queue, p_worker, p_runs, p_tokens, p_actions, p_payloads, p_wake_at, p_delays, v_now, p_wait
+      p_queue, p_worker, p_runs, p_tokens, p_actions, p_payloads, p_wake_at, p_delays, v_now, p_wait,
+      p_careful
     ) d
     where v_kinds && array['fail', 'fail_final']
     union all
     select d.* from absurd_swift.finish_park(
-      p_queue, p_worker, p_runs, p_tokens, p_actions, p_payloads, p_steps, p_wake_at, p_delays, v_now, p_wait
+      p_queue, p_worker, p_runs, p_tokens, p_actions, p_payloads, p_steps, p_wake_at, p_delays, v_now, p_wait,
+      p_careful
     ) d
     where v_kinds && array['sleep', 'release']
   loop

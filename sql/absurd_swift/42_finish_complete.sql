@@ -7,7 +7,8 @@ create or replace function absurd_swift.finish_complete(
   p_actions text[],
   p_payloads text[],
   p_now timestamptz,
-  p_wait boolean
+  p_wait boolean,
+  p_careful boolean
 )
   returns table(
     "position" integer, answer text, task_state text, sqlstate text, message text, task_id uuid
@@ -20,7 +21,7 @@ begin
       select x.ordinality::integer as position, x.run_id, x.token, j.value, j.sqlstate, j.message
       from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
         with ordinality x(run_id, token, action, payload, ordinality)
-      cross join lateral absurd_swift.parse_json(coalesce(x.payload, 'null')) j
+      %6$s
       where x.action = 'complete'
     ),
     l as materialized (
@@ -53,7 +54,8 @@ begin
     select i.position, 'refused', null, i.sqlstate, i.message, null from i where i.sqlstate is not null
     $sql$,
     'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue,
-    absurd_swift.claim_task_join(p_queue, p_wait), absurd_swift.claim_lock(p_wait)
+    absurd_swift.claim_task_join(p_queue, p_wait), absurd_swift.claim_lock(p_wait),
+    absurd_swift.json_join('coalesce(x.payload, ''null'')', p_careful)
   ) using p_worker, p_runs, p_tokens, p_actions, p_payloads, p_now;
 end;
 $$;

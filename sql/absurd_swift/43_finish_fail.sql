@@ -9,7 +9,8 @@ create or replace function absurd_swift.finish_fail(
   p_wake_at timestamptz[],
   p_delays double precision[],
   p_now timestamptz,
-  p_wait boolean
+  p_wait boolean,
+  p_careful boolean
 )
   returns table(
     "position" integer, answer text, task_state text, sqlstate text, message text, task_id uuid
@@ -31,7 +32,7 @@ begin
       from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::timestamptz[],
           $7::double precision[])
         with ordinality x(run_id, token, action, payload, wake_at, delay, ordinality)
-      cross join lateral absurd_swift.parse_json(coalesce(x.payload, 'null')) j
+      %4$s
       where x.action in ('fail', 'fail_final') and j.sqlstate is null
     ),
     l as materialized (
@@ -47,7 +48,8 @@ begin
       array_agg(l.final)
     from l
     $sql$,
-    'r_' || p_queue, absurd_swift.claim_task_join(p_queue, p_wait), absurd_swift.claim_lock(p_wait)
+    'r_' || p_queue, absurd_swift.claim_task_join(p_queue, p_wait), absurd_swift.claim_lock(p_wait),
+    absurd_swift.json_join('coalesce(x.payload, ''null'')', p_careful)
   ) into v_positions, v_runs, v_reasons, v_due, v_final
   using p_worker, p_runs, p_tokens, p_actions, p_payloads, p_wake_at, p_delays, p_now;
 
@@ -56,6 +58,9 @@ begin
       f.task_id
     from absurd_swift.fail_runs(p_queue, v_runs, v_reasons, v_due, v_final, p_now, p_wait) f;
 
+  if not p_careful then
+    return;  -- otherwise the cast would have raised
+  end if;
   return query
     select x.ordinality::integer, 'refused', null::text, j.sqlstate, j.message, null::uuid
     from unnest(p_actions, p_payloads) with ordinality x(action, payload, ordinality)

@@ -10,7 +10,8 @@ create or replace function absurd_swift.finish_park(
   p_wake_at timestamptz[],
   p_delays double precision[],
   p_now timestamptz,
-  p_wait boolean
+  p_wait boolean,
+  p_careful boolean
 )
   returns table(
     "position" integer, answer text, task_state text, sqlstate text, message text, task_id uuid
@@ -28,9 +29,7 @@ begin
       from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
           $7::timestamptz[], $8::double precision[])
         with ordinality x(run_id, token, action, payload, step, wake_at, delay, ordinality)
-      cross join lateral absurd_swift.parse_json(
-        case when x.action = 'sleep' and x.step is not null then x.payload end
-      ) j
+      %6$s
       where x.action in ('sleep', 'release')
     ),
     i as materialized (
@@ -88,7 +87,10 @@ begin
     select i.position, 'refused', null, i.sqlstate, i.message, null from i where i.sqlstate is not null
     $sql$,
     'r_' || p_queue, 't_' || p_queue, 'c_' || p_queue,
-    absurd_swift.claim_task_join(p_queue, p_wait), absurd_swift.claim_lock(p_wait)
+    absurd_swift.claim_task_join(p_queue, p_wait), absurd_swift.claim_lock(p_wait),
+    absurd_swift.json_join(
+      'case when x.action = ''sleep'' and x.step is not null then x.payload end', p_careful
+    )
   ) using p_worker, p_runs, p_tokens, p_actions, p_payloads, p_steps, p_wake_at, p_delays, p_now;
 end;
 $$;

@@ -33,21 +33,24 @@ as $$
 #variable_conflict use_column
 declare
   v_row integer;
+  v_careful boolean;
 begin
   perform absurd_swift.require_equal_lengths(
     cardinality(p_runs), cardinality(p_tokens), cardinality(p_steps), cardinality(p_states),
     cardinality(p_claim_timeouts)
   );
   if cardinality(p_runs) > 1 then
-    begin
-      return query select * from absurd_swift.checkpoint_rows(
-        p_queue, p_worker, p_runs, p_tokens, p_steps, p_states, p_claim_timeouts, p_wait
-      );
-      return;
-    exception
-      when data_exception or integrity_constraint_violation or program_limit_exceeded then
-        null;  -- some row's value cannot be written; row by row it is found, and the others are done
-    end;
+    foreach v_careful in array array[false, true] loop
+      begin
+        return query select * from absurd_swift.checkpoint_rows(
+          p_queue, p_worker, p_runs, p_tokens, p_steps, p_states, p_claim_timeouts, p_wait, v_careful
+        );
+        return;
+      exception
+        when data_exception or integrity_constraint_violation or program_limit_exceeded then
+          null;  -- some row's value is at fault; row by row it is found, and the others are done
+      end;
+    end loop;
   end if;
   for v_row in select x.n from unnest(p_runs) with ordinality x(run_id, n) order by x.run_id, x.n loop
     begin
@@ -55,7 +58,7 @@ begin
         select v_row, c.answer, c.state, c.claim_expires_at, c.sqlstate, c.message
         from absurd_swift.checkpoint_rows(
           p_queue, p_worker, p_runs[v_row:v_row], p_tokens[v_row:v_row], p_steps[v_row:v_row],
-          p_states[v_row:v_row], p_claim_timeouts[v_row:v_row], p_wait
+          p_states[v_row:v_row], p_claim_timeouts[v_row:v_row], p_wait, false
         ) c;
     exception
       when data_exception or integrity_constraint_violation or program_limit_exceeded then

@@ -1,4 +1,5 @@
--- checkpoint without isolation: fails as a whole if a value cannot be written.
+-- checkpoint without isolation: fails as a whole if a value cannot be written or, unless p_careful, if
+-- one cannot be cast.
 --
 -- One statement writes and reports what it stored; a second one, rarely needed, answers the rest. (A
 -- join of the rows with what was inserted would be quadratic without hash and merge joins; grouping
@@ -11,7 +12,8 @@ create or replace function absurd_swift.checkpoint_rows(
   p_steps text[],
   p_states text[],
   p_claim_timeouts integer[],
-  p_wait boolean
+  p_wait boolean,
+  p_careful boolean
 )
   returns table(
     "position" integer, answer text, state text, claim_expires_at timestamptz, sqlstate text, message text
@@ -31,7 +33,7 @@ begin
           as message
       from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::integer[])
         with ordinality x(run_id, token, step, state, timeout, ordinality)
-      cross join lateral absurd_swift.parse_json(x.state) j
+      %4$s
     ),
     l as materialized (
       select i.position, r.run_id, r.task_id, i.step, i.value, r.claim_expires_at,
@@ -71,7 +73,8 @@ begin
     union all
     select i.position, 'refused', null, i.sqlstate, i.message from i where i.sqlstate is not null
     $sql$,
-    'r_' || p_queue, 'c_' || p_queue, case when p_wait then '' else 'skip locked' end
+    'r_' || p_queue, 'c_' || p_queue, case when p_wait then '' else 'skip locked' end,
+    absurd_swift.json_join('x.state', p_careful)
   ) using p_worker, p_runs, p_tokens, p_steps, p_states, p_claim_timeouts, absurd.current_time()
   loop
     v_answered["position"] := true;

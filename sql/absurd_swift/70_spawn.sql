@@ -34,19 +34,25 @@ declare
   v_tasks uuid[] := coalesce(p_task_ids, array_fill(null::uuid, array[cardinality(p_names)]));
   v_runs uuid[] := coalesce(p_run_ids, array_fill(null::uuid, array[cardinality(p_names)]));
   v_row integer;
+  v_careful boolean;
 begin
   perform absurd_swift.require_equal_lengths(
     cardinality(p_names), cardinality(v_tasks), cardinality(v_runs), cardinality(p_params),
     cardinality(p_options)
   );
   if cardinality(p_names) > 1 then
-    begin
-      return query select * from absurd_swift.spawn_rows(p_queue, v_tasks, v_runs, p_names, p_params, p_options);
-      return;
-    exception
-      when data_exception or integrity_constraint_violation or program_limit_exceeded then
-        null;  -- some row's value cannot be written; row by row it is found, and the others are done
-    end;
+    foreach v_careful in array array[false, true] loop
+      begin
+        return query select * from absurd_swift.spawn_rows(
+          p_queue, v_tasks, v_runs, p_names, p_params, p_options, v_careful
+        );
+        return;
+      exception
+        when data_exception or integrity_constraint_violation or program_limit_exceeded
+          or sqlstate 'AB003' or sqlstate 'AS007' then
+          null;  -- some row's value is at fault; row by row it is found, and the others are done
+      end;
+    end loop;
   end if;
   for v_row in 1 .. cardinality(p_names) loop
     begin
@@ -54,7 +60,7 @@ begin
         select v_row, s.task_id, s.run_id, s.attempt, s.created, s.sqlstate, s.message
         from absurd_swift.spawn_rows(
           p_queue, v_tasks[v_row:v_row], v_runs[v_row:v_row], p_names[v_row:v_row],
-          p_params[v_row:v_row], p_options[v_row:v_row]
+          p_params[v_row:v_row], p_options[v_row:v_row], true
         ) s;
     exception
       when data_exception or integrity_constraint_violation or program_limit_exceeded then

@@ -2,8 +2,8 @@
 
 -- Take spawn options apart.
 --
--- Returns the values to store, or SQLSTATE and message of what is wrong: AS007, AB003 (retry strategy),
--- class 22 (not JSON, or a number that is no integer).
+-- Returns the values to store; sqlstate and message stay NULL.
+-- Raises AS007, AB003 (retry strategy), class 22 (not JSON, or a number that is no integer).
 create or replace function absurd_swift.spawn_options(
   p_text text,
   out headers jsonb,
@@ -44,11 +44,32 @@ begin
     raise exception 'cancellation must be an object whose max_delay and max_duration are whole seconds'
       using errcode = 'AS007';
   end if;
+end;
+$$;
+
+-- spawn_options that returns SQLSTATE and message of what is wrong, at the price of a subtransaction.
+create or replace function absurd_swift.parse_spawn_options(
+  p_text text,
+  out headers jsonb,
+  out retry_strategy jsonb,
+  out max_attempts integer,
+  out cancellation jsonb,
+  out idempotency_key text,
+  out sqlstate text,
+  out message text
+)
+  language plpgsql
+  stable
+as $$
+begin
+  select o.headers, o.retry_strategy, o.max_attempts, o.cancellation, o.idempotency_key
+  into headers, retry_strategy, max_attempts, cancellation, idempotency_key
+  from absurd_swift.spawn_options(p_text) o;
 exception
   when data_exception or program_limit_exceeded or sqlstate 'AB003' or sqlstate 'AS007' then
     -- Qualified, since in a handler the bare names are the error's own.
-    spawn_options.sqlstate := sqlstate;
-    spawn_options.message := sqlerrm;
+    parse_spawn_options.sqlstate := sqlstate;
+    parse_spawn_options.message := sqlerrm;
 end;
 $$;
 

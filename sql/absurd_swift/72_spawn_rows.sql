@@ -1,11 +1,13 @@
--- spawn without isolation: fails as a whole if a value cannot be written.
+-- spawn without isolation: fails as a whole if a value cannot be written or, unless p_careful, if a
+-- row's params or options are at fault.
 create or replace function absurd_swift.spawn_rows(
   p_queue text,
   p_task_ids uuid[],
   p_run_ids uuid[],
   p_names text[],
   p_params text[],
-  p_options text[]
+  p_options text[],
+  p_careful boolean
 )
   returns table(
     "position" integer, task_id uuid, run_id uuid, attempt integer, created boolean, sqlstate text,
@@ -24,23 +26,23 @@ begin
       select x.ordinality::integer as position, x.name,
         coalesce(x.task_id, absurd.portable_uuidv7()) as task_id,
         coalesce(x.run_id, absurd.portable_uuidv7()) as run_id,
-        p.value as params, o.headers, o.retry_strategy, o.max_attempts, o.cancellation, o.idempotency_key,
+        j.value as params, o.headers, o.retry_strategy, o.max_attempts, o.cancellation, o.idempotency_key,
         case
           when coalesce(btrim(x.name), '') = '' then 'AS007'
           when not (absurd_swift.is_id_of_now(x.task_id, $6) and absurd_swift.is_id_of_now(x.run_id, $6))
             then 'AS008'
-          else coalesce(p.sqlstate, o.sqlstate)
+          else coalesce(j.sqlstate, o.sqlstate)
         end as sqlstate,
         case
           when coalesce(btrim(x.name), '') = '' then 'the task name is blank'
           when not (absurd_swift.is_id_of_now(x.task_id, $6) and absurd_swift.is_id_of_now(x.run_id, $6))
             then 'task and run id must be UUIDv7 of about now'
-          else coalesce(p.message, o.message)
+          else coalesce(j.message, o.message)
         end as message
       from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
         with ordinality x(task_id, run_id, name, params, options, ordinality)
-      cross join lateral absurd_swift.parse_json(coalesce(x.params, 'null')) p
-      cross join lateral absurd_swift.spawn_options(x.options) o
+      %6$s
+      cross join lateral absurd_swift.%7$s(x.options) o
     ),
     %3$s
     a as (
@@ -88,7 +90,9 @@ begin
         $sql$, 'i_' || p_queue)
       else 'n as materialized (select i.* from i where i.sqlstate is null),' end,
     case when v_has_cancel_at then ', cancel_at' else '' end,
-    case when v_has_cancel_at then ', absurd_swift.policy_end($6, m.cancellation, ''max_delay'')' else '' end
+    case when v_has_cancel_at then ', absurd_swift.policy_end($6, m.cancellation, ''max_delay'')' else '' end,
+    absurd_swift.json_join('coalesce(x.params, ''null'')', p_careful),
+    case when p_careful then 'parse_spawn_options' else 'spawn_options' end
   ) using p_task_ids, p_run_ids, p_names, p_params, p_options, absurd.current_time()
   loop
     v_answered["position"] := true;
