@@ -22,7 +22,7 @@ declare
   v_now timestamptz := absurd.current_time();
   v_run record;
 begin
-  if p_step_name is null or btrim(p_step_name, E' \t\r\n') = '' then
+  if p_step_name is null or btrim(p_step_name) = '' then
     raise exception 'step name must not be blank (run %)', p_owner_run;
   end if;
 
