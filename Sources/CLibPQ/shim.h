@@ -8,6 +8,9 @@
 #include <sys/eventfd.h>
 #endif
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 // The field codes of an error report are character macros, which Swift does not import.
 static const int clibpq_diag_severity = PG_DIAG_SEVERITY_NONLOCALIZED;
 static const int clibpq_diag_sqlstate = PG_DIAG_SQLSTATE;
@@ -20,3 +23,4 @@ static const int clibpq_diag_table_name = PG_DIAG_TABLE_NAME;
 static const int clibpq_diag_column_name = PG_DIAG_COLUMN_NAME;
 static const int clibpq_diag_constraint_name = PG_DIAG_CONSTRAINT_NAME;
 static const int clibpq_diag_statement_position = PG_DIAG_STATEMENT_POSITION;
+static const int clibpq_diag_source_function = PG_DIAG_SOURCE_FUNCTION;

@@ -1,0 +1,141 @@
+import CLibPQ
+import Logging
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Makes one connection without blocking the shared pool.
+///
+/// libpq resolves names and reads files in the middle of its connection functions, so each step runs
+/// off the pool; the waits between the steps do not occupy a thread at all. When the attempt is given up
+/// while such a step hangs, the step keeps the attempt alive, and the connection is closed after it.
+final class ConnectionAttempt: Sendable {
+    /// Where the attempt stands after a step.
+    private struct Step: Sendable {
+        var polling: PostgresPollingStatusType
+        var status: ConnStatusType
+        var descriptor: Int32
+        var message: String
+    }
+
+    private let configuration: PostgresConfiguration
+    private let logger: Logger
+    private let secrets: Secrets
+    private let deadline: ContinuousClock.Instant?
+    private let isCancellable: Bool
+    /// Locked while a step runs, which can take long: never touched while one may be running.
+    private let handle = Mutex<ConnectionHandle?>(nil)
+
+    /// - Parameter deadline: ends the attempt earlier than the configuration does.
+    /// - Throws: `invalidConfiguration` when the connection string cannot be read.
+    init(
+        _ configuration: PostgresConfiguration, logger: Logger, until deadline: ContinuousClock.Instant?,
+        isCancellable: Bool
+    ) throws {
+        let options = try parsedConnectionString(configuration.connectionString)
+        self.configuration = configuration
+        self.logger = logger
+        self.deadline = deadline
+        self.isCancellable = isCancellable
+        self.secrets = Secrets(connectionString: configuration.connectionString, options: options)
+    }
+
+    func run(_ readiness: Readiness) async throws -> ConnectionHandle {
+        var limits = ConnectionLimits(total: configuration.connectTimeout, until: deadline, start: .now)
+        var step = try await perform(readiness, limits) { try $0.start() }
+        if let options = handle.withLock({ $0?.options() }) { limits.learn(from: options) }
+
+        while step.polling != PGRES_POLLING_OK {
+            guard step.polling != PGRES_POLLING_FAILED else { throw failure(step.message) }
+            limits.enter(address: step.descriptor, now: .now)
+            let interest: Readiness.Interest = step.polling == PGRES_POLLING_READING ? .readable : .writable
+            let wakeup = await readiness.wait(
+                for: interest, on: step.descriptor, until: limits.next, isCancellable: isCancellable)
+            switch wakeup {
+            case .ready, .woken: break
+            case .cancelled: throw Self.cancelled
+            case .deadlinePassed:
+                // An address that does not answer. An error on its socket makes libpq try the next one.
+                guard limits.deadline > .now, step.status == CONNECTION_STARTED,
+                    shutdown(step.descriptor, Int32(SHUT_RDWR)) == 0
+                else { throw timedOut(step.message) }
+            }
+            step = try await perform(readiness, limits) { $0.poll() }
+        }
+        return try finish()
+    }
+
+    private func perform(
+        _ readiness: Readiness, _ limits: ConnectionLimits,
+        _ body: @escaping @Sendable (ConnectionAttempt) throws -> Step
+    ) async throws -> Step {
+        let outcome = await Offload.run(readiness, until: limits.deadline, isCancellable: isCancellable) {
+            Result { try body(self) }
+        }
+        switch outcome {
+        case .finished(let step): return try step.get()
+        case .cancelled: throw Self.cancelled
+        case .deadlinePassed: throw timedOut("a step of libpq, such as resolving a name, did not return")
+        }
+    }
+
+    private func start() throws -> Step {
+        var parameters: [(keyword: String, value: String)] = []
+        if let name = configuration.applicationName { parameters.append(("fallback_application_name", name)) }
+        // Of two entries for one option the later wins; the connection string stands for `dbname`.
+        parameters.append(("dbname", configuration.connectionString))
+        // Strings are UTF-8 here.
+        parameters.append(("client_encoding", "UTF8"))
+        let status = try handle.withLock { handle in
+            handle = try ConnectionHandle(startingWith: parameters, logger: logger)
+            return handle?.status ?? CONNECTION_BAD
+        }
+        return step(status == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING)
+    }
+
+    private func poll() -> Step {
+        step(handle.withLock { $0?.pollConnecting() } ?? PGRES_POLLING_FAILED)
+    }
+
+    private func step(_ polling: PostgresPollingStatusType) -> Step {
+        handle.withLock { handle in
+            Step(
+                polling: polling,
+                status: handle?.status ?? CONNECTION_BAD,
+                descriptor: handle?.descriptor ?? -1,
+                message: handle?.errorMessage ?? "")
+        }
+    }
+
+    private func finish() throws -> ConnectionHandle {
+        guard let made = handle.withLock({ $0.take() }) else { throw failure("the connection is gone") }
+        made.finishConnecting()
+        setKeepAlive(of: made.descriptor, options: made.options())
+        return made
+    }
+}
+
+/// The errors of an attempt.
+extension ConnectionAttempt {
+    private static var cancelled: PostgresError {
+        PostgresError(.cancelled, "cancelled while connecting")
+    }
+
+    private func failure(_ message: String) -> PostgresError {
+        let report = ConnectionReport(message)
+        var error = PostgresError(.connectionFailed, secrets.redacted(from: report.message))
+        error.sqlState = report.sqlState
+        return error
+    }
+
+    /// A connection that was not made in time has failed; `timedOut` is for statements.
+    private func timedOut(_ message: String) -> PostgresError {
+        let report = ConnectionReport(message)
+        let reason = report.message.isEmpty ? "" : ": \(secrets.redacted(from: report.message))"
+        return PostgresError(.connectionFailed, "timed out while connecting\(reason)")
+    }
+}

@@ -1,0 +1,44 @@
+/// How long connecting may take, in total and for each address.
+///
+/// libpq keeps `connect_timeout` only in its blocking functions, so the asynchronous ones need this.
+struct ConnectionLimits: Sendable {
+    private let start: ContinuousClock.Instant
+    /// The caller's own, beyond which nothing goes.
+    private let limit: ContinuousClock.Instant?
+    private(set) var deadline: ContinuousClock.Instant
+    private var perAddress: Duration?
+    private var address: Int32?
+    private var addressDeadline: ContinuousClock.Instant?
+
+    init(total: Duration, until limit: ContinuousClock.Instant? = nil, start: ContinuousClock.Instant) {
+        self.start = start
+        self.limit = limit
+        deadline = limit.map { min($0, start + total) } ?? start + total
+    }
+
+    /// Takes over the user's `connect_timeout`, which counts per host; without one the hosts share the
+    /// total, so that a silent first host leaves time for the second.
+    mutating func learn(from options: [String: String]) {
+        let hosts = options["hostaddr"] ?? options["host"] ?? ""
+        let hostCount = hosts.utf8.count { $0 == UInt8(ascii: ",") } + 1
+        if let seconds = options["connect_timeout"].flatMap({ Int($0) }), seconds > 0 {
+            perAddress = .seconds(seconds)
+            let total = start + .seconds(seconds) * hostCount
+            deadline = limit.map { min($0, total) } ?? total
+        } else if hostCount > 1 {
+            perAddress = start.duration(to: deadline) / hostCount
+        }
+    }
+
+    /// Notes which socket is being connected: a new one has its own time.
+    mutating func enter(address descriptor: Int32, now: ContinuousClock.Instant) {
+        guard descriptor != address else { return }
+        address = descriptor
+        addressDeadline = perAddress.map { now + $0 }
+    }
+
+    /// When to stop waiting for the current address.
+    var next: ContinuousClock.Instant {
+        addressDeadline.map { min($0, deadline) } ?? deadline
+    }
+}

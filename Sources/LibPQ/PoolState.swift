@@ -1,0 +1,160 @@
+/// The rules of ``PostgresPool``, without connections and without waiting.
+///
+/// Events go in; what comes out says who is to be woken. Callers make connections themselves when they are
+/// told to: the state only counts them.
+struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
+    typealias Instant = ContinuousClock.Instant
+
+    enum Grant: Sendable {
+        case lend(Connection)
+        /// Make a connection; report it with ``connected(now:)``, ``connectFailed(_:retryAt:now:)`` or
+        /// ``connectAbandoned(now:)``.
+        case connect
+        case closed
+        /// Something changed that the waiter has to know: ask again.
+        case askAgain
+    }
+
+    struct Idle: Sendable {
+        var connection: Connection
+        var since: Instant
+    }
+
+    private struct Waiter: Sendable {
+        var ticket: Ticket
+        /// Earlier arrivals go first, however often they had to wait again.
+        var arrival: UInt64
+        /// The `retryAt` the waiter knew when it went to sleep.
+        var knownRetry: Instant?
+    }
+
+    private let maxConnections: Int
+    private(set) var idle: [Idle] = []
+    private(set) var inUse = 0
+    private(set) var connecting = 0
+    private(set) var isClosed = false
+    /// Failed attempts to connect since the last one that succeeded.
+    private(set) var failures = 0
+    private(set) var lastFailure: PostgresError?
+    /// Before this nobody connects.
+    private(set) var retryAt: Instant?
+    private var queue: [Waiter] = []
+    private var grants: [Ticket: Grant] = [:]
+    private var lastArrival: UInt64 = 0
+
+    init(maxConnections: Int) {
+        self.maxConnections = maxConnections
+    }
+
+    var waiting: Int { queue.count }
+    var open: Int { idle.count + inUse }
+
+    mutating func arrive() -> UInt64 {
+        lastArrival += 1
+        return lastArrival
+    }
+
+    /// What the caller may do at once; nil when it has to wait.
+    mutating func ask(arrival: UInt64, now: Instant) -> Grant? {
+        if isClosed { return .closed }
+        if let first = queue.first, first.arrival < arrival { return nil }
+        return next(now: now)
+    }
+
+    /// Queues a caller that has to wait; returns whom to wake.
+    mutating func enqueue(_ ticket: Ticket, arrival: UInt64, knownRetry: Instant?, now: Instant) -> [Ticket] {
+        let waiter = Waiter(ticket: ticket, arrival: arrival, knownRetry: knownRetry)
+        let position = queue.firstIndex { $0.arrival > arrival } ?? queue.endIndex
+        queue.insert(waiter, at: position)
+        return serve(now: now)
+    }
+
+    /// Ends a wait, whatever ended it; returns what was granted meanwhile.
+    ///
+    /// A grant that cannot be used must be given back. `wake` are those whom its leaving concerns.
+    mutating func settle(_ ticket: Ticket, now: Instant) -> (grant: Grant?, wake: [Ticket]) {
+        queue.removeAll { $0.ticket == ticket }
+        return (grants.removeValue(forKey: ticket), serve(now: now))
+    }
+
+    /// A connection works: whoever was held back by earlier failures may connect now.
+    mutating func connected(now: Instant) -> [Ticket] {
+        connecting -= 1
+        inUse += 1
+        failures = 0
+        lastFailure = nil
+        retryAt = nil
+        return serve(now: now)
+    }
+
+    mutating func connectFailed(_ error: PostgresError, retryAt: Instant, now: Instant) -> [Ticket] {
+        connecting -= 1
+        failures += 1
+        lastFailure = error
+        self.retryAt = retryAt
+        return serve(now: now)
+    }
+
+    mutating func connectAbandoned(now: Instant) -> [Ticket] {
+        connecting -= 1
+        return serve(now: now)
+    }
+
+    /// Takes a connection back; nil is one that has been closed.
+    mutating func giveBack(_ connection: Connection?, now: Instant) -> (wake: [Ticket], close: Connection?) {
+        inUse -= 1
+        guard let connection else { return (serve(now: now), nil) }
+        if isClosed { return ([], connection) }
+        idle.append(Idle(connection: connection, since: now))
+        return (serve(now: now), nil)
+    }
+
+    /// Takes out idle connections; those used last stay at the end.
+    mutating func removeIdle(where isUnwanted: (Idle) -> Bool) -> [Connection] {
+        let removed = idle.filter(isUnwanted)
+        if !removed.isEmpty { idle.removeAll(where: isUnwanted) }
+        return removed.map(\.connection)
+    }
+
+    mutating func close() -> (wake: [Ticket], close: [Connection]) {
+        isClosed = true
+        let tickets = queue.map(\.ticket)
+        for ticket in tickets { grants[ticket] = .closed }
+        queue = []
+        defer { idle = [] }
+        return (tickets, idle.map(\.connection))
+    }
+
+    /// Hands out what is there, in order of arrival.
+    private mutating func serve(now: Instant) -> [Ticket] {
+        var woken: [Ticket] = []
+        while let first = queue.first, let grant = next(now: now) {
+            queue.removeFirst()
+            grants[first.ticket] = grant
+            woken.append(first.ticket)
+        }
+        // The first waiter makes the next attempt, so it must know when that is due.
+        if let first = queue.first, let retryAt, hasRoom, first.knownRetry != retryAt,
+            grants[first.ticket] == nil
+        {
+            grants[first.ticket] = .askAgain
+            woken.append(first.ticket)
+        }
+        return woken
+    }
+
+    private var hasRoom: Bool { open + connecting < maxConnections }
+
+    private mutating func next(now: Instant) -> Grant? {
+        // The connection used last is the one most surely alive; the others may become superfluous.
+        if let last = idle.popLast() {
+            inUse += 1
+            return .lend(last.connection)
+        }
+        guard hasRoom else { return nil }
+        // After a failure one attempt at a time, and not before its time.
+        if failures > 0, connecting > 0 || retryAt.map({ now < $0 }) ?? false { return nil }
+        connecting += 1
+        return .connect
+    }
+}

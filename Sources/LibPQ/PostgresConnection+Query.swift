@@ -1,0 +1,92 @@
+import CLibPQ
+
+extension PostgresConnection {
+    /// Runs one statement.
+    ///
+    /// - Parameter timeout: instead of ``PostgresConfiguration/statementTimeout``.
+    /// - Parameter isCancellable: whether cancelling the calling task cancels the statement on the server.
+    /// - Throws: `server` with a SQLSTATE, `timedOut`, `cancelled`, `connectionLost`, `invalidParameter`.
+    @discardableResult
+    package func query(
+        _ sql: String, _ parameters: [SQLParameter] = [], timeout: Duration? = nil, isCancellable: Bool = true
+    ) async throws -> SQLRows {
+        let bound = try BoundParameters(parameters)
+        try refuseNUL(sql)
+        return try await withTurn(isCancellable: isCancellable) { connection in
+            let limit = StatementLimit(
+                timeout: timeout ?? connection.configuration.statementTimeout, followsTask: isCancellable)
+            return SQLRows(result: try await connection.run(sql, bound, limit))
+        }
+    }
+
+    /// Runs any number of statements, separated by semicolons, without parameters and without results.
+    ///
+    /// Without transaction commands in it the script is one transaction.
+    package func execute(script: String, timeout: Duration? = nil) async throws {
+        try refuseNUL(script)
+        try await withTurn(isCancellable: true) { connection in
+            let limit = StatementLimit(timeout: timeout ?? connection.configuration.statementTimeout)
+            _ = try await connection.roundTrip(limit) { $0.sendQuery(script) }
+        }
+    }
+
+    private func refuseNUL(_ sql: String) throws {
+        guard !sql.utf8.contains(0) else {
+            throw PostgresError(.invalidParameter, "the statement has a NUL character in its text")
+        }
+    }
+
+    private func run(_ sql: String, _ bound: BoundParameters, _ limit: StatementLimit) async throws
+        -> SQLResult
+    {
+        guard configuration.preparesStatements else {
+            // Text, which every type has; without a description nobody knows the types beforehand.
+            return try await roundTrip(limit) { $0.sendQuery(sql, bound, binaryResult: false) }
+        }
+        let key = StatementCache.Key(sql: sql, types: bound.types)
+        let isRepeatable = handle.transactionStatus == PQTRANS_IDLE
+        do {
+            return try await runPrepared(key, bound, limit)
+        } catch let error as PostgresError where error.isStaleStatement {
+            statements.remove(key)
+            // Inside a transaction the error has ended it, and a second try could only fail.
+            guard isRepeatable else { throw error }
+            return try await runPrepared(key, bound, limit)
+        }
+    }
+
+    private func runPrepared(
+        _ key: StatementCache.Key, _ bound: BoundParameters, _ limit: StatementLimit
+    ) async throws -> SQLResult {
+        let statement: StatementCache.Statement
+        if let known = statements.find(key) {
+            statement = known
+        } else {
+            statement = try await prepare(key, limit)
+        }
+        return try await roundTrip(limit, columns: statement.columns) {
+            $0.sendPrepared(statement.name, bound, binaryResult: statement.columns.isBinary)
+        }
+    }
+
+    private func prepare(_ key: StatementCache.Key, _ limit: StatementLimit) async throws
+        -> StatementCache.Statement
+    {
+        if let evicted = statements.makeRoom() {
+            _ = try await roundTrip(limit) { $0.sendQuery("deallocate \(evicted.name)") }
+        }
+        let name = statements.makeName()
+        _ = try await roundTrip(limit) { $0.sendPrepare(name, key.sql, types: key.types) }
+        let description = try await roundTrip(limit) { $0.sendDescribe(name) }
+        let columns = SQLColumns(describing: description.columns)
+        return statements.insert(key, name: name, columns: columns)
+    }
+}
+
+extension PostgresError {
+    /// The prepared statement is gone or returns something else than when it was prepared; nothing ran.
+    fileprivate var isStaleStatement: Bool {
+        guard code == .server else { return false }
+        return sqlState == SQLState.invalidStatementName || refusesCachedPlan
+    }
+}

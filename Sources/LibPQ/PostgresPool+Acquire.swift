@@ -1,0 +1,119 @@
+import Logging
+import Synchronization
+
+/// How a caller gets a connection and how it comes back.
+extension PostgresPool {
+    func acquire(isCancellable: Bool) async throws -> PostgresConnection {
+        let deadline = ContinuousClock.now + configuration.acquireTimeout
+        let arrival = state.withLock { $0.arrive() }
+        while true {
+            switch try await nextGrant(arrival, until: deadline, isCancellable: isCancellable) {
+            case .closed: throw PostgresError(.poolClosed, "the pool is closed")
+            case .askAgain: continue
+            case .lend(let connection):
+                if await isAlive(connection) { return connection }
+                await giveBack(connection)
+            case .connect:
+                if let connection = try await connect(until: deadline, isCancellable: isCancellable) {
+                    return connection
+                }
+            }
+        }
+    }
+
+    func giveBack(_ connection: PostgresConnection) async {
+        let isReusable = connection.condition.isClean
+        // Closed before its place is given to somebody else, so that the bound holds on the server too.
+        if !isReusable { await connection.close() }
+        let (wake, close) = state.withLock { $0.giveBack(isReusable ? connection : nil, now: .now) }
+        self.wake(wake)
+        await close?.close()
+    }
+
+    /// Waits for the caller's turn.
+    private func nextGrant(
+        _ arrival: UInt64, until deadline: ContinuousClock.Instant, isCancellable: Bool
+    ) async throws -> State.Grant {
+        let (grant, retryAt) = state.withLock { ($0.ask(arrival: arrival, now: .now), $0.retryAt) }
+        if let grant { return grant }
+
+        let readiness = try Readiness.shared()
+        let dueRetry = retryAt.flatMap { $0 > .now ? $0 : nil }
+        var ticket: Readiness.Token?
+        let wakeup = await readiness.wait(
+            until: dueRetry.map { min($0, deadline) } ?? deadline, isCancellable: isCancellable
+        ) { token in
+            ticket = token
+            wake(state.withLock { $0.enqueue(token, arrival: arrival, knownRetry: retryAt, now: .now) })
+        }
+        guard let ticket else { throw PostgresError(.cancelled, "cancelled while waiting for a connection") }
+        let (settled, others) = state.withLock { $0.settle(ticket, now: .now) }
+        wake(others)
+        switch (wakeup, settled) {
+        case (.cancelled, let settled):
+            await decline(settled)
+            throw PostgresError(.cancelled, "cancelled while waiting for a connection")
+        case (_, let settled?): return settled
+        case (_, nil):
+            guard ContinuousClock.now < deadline else { throw timedOut() }
+            return .askAgain
+        }
+    }
+
+    /// Gives back what was granted to a caller that is gone.
+    private func decline(_ grant: State.Grant?) async {
+        switch grant {
+        case .lend(let connection): await giveBack(connection)
+        case .connect: wake(state.withLock { $0.connectAbandoned(now: .now) })
+        case .closed, .askAgain, nil: break
+        }
+    }
+
+    /// Makes a connection; nil when that failed and is worth another attempt.
+    private func connect(
+        until deadline: ContinuousClock.Instant, isCancellable: Bool
+    ) async throws -> PostgresConnection? {
+        do {
+            let connection = try await PostgresConnection.connect(
+                configuration, logger: logger, until: deadline, isCancellable: isCancellable)
+            wake(state.withLock { $0.connected(now: .now) })
+            return connection
+        } catch let error as PostgresError where error.code != .cancelled {
+            let failures = state.withLock { $0.failures } + 1
+            let retryAt = ContinuousClock.now + Self.pause(afterFailures: failures)
+            wake(state.withLock { $0.connectFailed(error, retryAt: retryAt, now: .now) })
+            logger.debug("no connection", metadata: ["error": "\(error)", "failures": "\(failures)"])
+            guard error.isTransientConnectionFailure else { throw error }
+            guard ContinuousClock.now < deadline else { throw timedOut() }
+            return nil
+        } catch {
+            wake(state.withLock { $0.connectAbandoned(now: .now) })
+            throw error
+        }
+    }
+
+    /// 50 ms, doubling up to 5 s, of which half is random so that clients do not return in step.
+    static func pause(afterFailures failures: Int) -> Duration {
+        let longest = Duration.milliseconds(50) * (1 << min(failures - 1, 7))
+        return min(longest, .seconds(5)) * Double.random(in: 0.5...1)
+    }
+
+    private func timedOut() -> PostgresError {
+        let (inUse, failure) = state.withLock { ($0.inUse, $0.lastFailure) }
+        let reason = failure == nil ? "\(inUse) connections are in use" : "the last attempt to connect failed"
+        return PostgresError(
+            .poolTimedOut, "no connection within \(configuration.acquireTimeout): \(reason)",
+            underlying: failure)
+    }
+
+    private func isAlive(_ connection: PostgresConnection) async -> Bool {
+        guard connection.isUsable else { return false }
+        guard connection.hasUnexpectedInput else { return true }
+        return await connection.checkUnexpectedInput()
+    }
+
+    func wake(_ tickets: [Readiness.Token]) {
+        guard !tickets.isEmpty, let readiness = try? Readiness.shared() else { return }
+        for ticket in tickets { readiness.wake(ticket) }
+    }
+}

@@ -1,0 +1,82 @@
+package import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// A bounded number of connections, lent to one caller at a time, first come first served.
+///
+/// Connections are made on the task of a caller that needs one, so the pool works before and without
+/// ``run()``. A connection that is broken, in a transaction or listening when it comes back is closed, and
+/// the next caller makes another. After a failed attempt to connect the waiting callers try again one at a
+/// time, at growing intervals; the first call after a quiet time tries at once.
+package final class PostgresPool: Service, Sendable {
+    typealias State = PoolState<PostgresConnection, Readiness.Token>
+
+    let configuration: PostgresConfiguration
+    let logger: Logger
+    let state: Mutex<State>
+
+    package init(configuration: PostgresConfiguration, logger: Logger) {
+        precondition(configuration.maxConnections > 0, "a pool needs at least one connection")
+        self.configuration = configuration
+        self.logger = logger
+        self.state = Mutex(State(maxConnections: configuration.maxConnections))
+    }
+
+    /// Lends a connection to `body`.
+    ///
+    /// - Throws: `poolTimedOut` when none became free within ``PostgresConfiguration/acquireTimeout``, with
+    ///   the last failed attempt to connect as `underlying`; `connectionFailed` at once when the server
+    ///   refuses the user or the database; `cancelled`; `poolClosed`; and what `body` throws.
+    package func withConnection<Result>(
+        _ body: (PostgresConnection) async throws -> Result
+    ) async throws -> Result {
+        try await withConnection(isCancellable: true, body)
+    }
+
+    /// Lends a connection to `body` inside a transaction; see ``PostgresConnection/withTransaction(_:)``.
+    package func withTransaction<Result>(
+        _ body: (PostgresConnection) async throws -> Result
+    ) async throws -> Result {
+        try await withConnection { try await $0.withTransaction(body) }
+    }
+
+    /// Runs one statement on any connection; see ``PostgresConnection/query(_:_:timeout:isCancellable:)``.
+    ///
+    /// Unless `isCancellable`, a cancelled task also waits for its connection.
+    @discardableResult
+    package func query(
+        _ sql: String, _ parameters: [SQLParameter] = [], timeout: Duration? = nil, isCancellable: Bool = true
+    ) async throws -> SQLRows {
+        try await withConnection(isCancellable: isCancellable) {
+            try await $0.query(sql, parameters, timeout: timeout, isCancellable: isCancellable)
+        }
+    }
+
+    /// How many connections there are and how many callers wait.
+    package var counts: (open: Int, idle: Int, inUse: Int, waiting: Int) {
+        state.withLock { ($0.open, $0.idle.count, $0.inUse, $0.waiting) }
+    }
+
+    /// Closes idle connections now and lent ones when they come back; waiting and later callers get
+    /// `poolClosed`.
+    package func close() async {
+        let (wake, close) = state.withLock { $0.close() }
+        self.wake(wake)
+        for connection in close { await connection.close() }
+    }
+
+    private func withConnection<Result>(
+        isCancellable: Bool, _ body: (PostgresConnection) async throws -> Result
+    ) async throws -> Result {
+        let connection = try await acquire(isCancellable: isCancellable)
+        let result: Result
+        do {
+            result = try await body(connection)
+        } catch {
+            await giveBack(connection)
+            throw error
+        }
+        await giveBack(connection)
+        return result
+    }
+}
