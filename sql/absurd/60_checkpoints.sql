@@ -27,9 +27,9 @@ begin
   end if;
 
   execute format($q$
-    select r.attempt, r.state, r.claim_expires_at, t.state as task_state
+    select r.attempt, r.state, r.claim_expires_at,
+           (select t.state from absurd.%2$I t where t.task_id = r.task_id) as task_state
       from absurd.%1$I r
-      join absurd.%2$I t on t.task_id = r.task_id
      where r.run_id = $1
     $q$, 'r_' || p_queue_name, 't_' || p_queue_name)
     into v_run
