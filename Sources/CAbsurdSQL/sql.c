@@ -97,23 +97,20 @@ static const unsigned char absurd_swift_20_rows[] = {
 static const unsigned char absurd_swift_30_claim[] = {
 #embed "../../sql/absurd_swift/30_claim.sql"
 };
-static const unsigned char absurd_swift_31_claim_due[] = {
-#embed "../../sql/absurd_swift/31_claim_due.sql"
+static const unsigned char absurd_swift_31_sweeps[] = {
+#embed "../../sql/absurd_swift/31_sweeps.sql"
 };
-static const unsigned char absurd_swift_32_sweeps[] = {
-#embed "../../sql/absurd_swift/32_sweeps.sql"
+static const unsigned char absurd_swift_32_load_checkpoints[] = {
+#embed "../../sql/absurd_swift/32_load_checkpoints.sql"
 };
-static const unsigned char absurd_swift_33_load_checkpoints[] = {
-#embed "../../sql/absurd_swift/33_load_checkpoints.sql"
+static const unsigned char absurd_swift_33_fail_runs[] = {
+#embed "../../sql/absurd_swift/33_fail_runs.sql"
 };
-static const unsigned char absurd_swift_34_fail_runs[] = {
-#embed "../../sql/absurd_swift/34_fail_runs.sql"
+static const unsigned char absurd_swift_34_cancel_tasks[] = {
+#embed "../../sql/absurd_swift/34_cancel_tasks.sql"
 };
-static const unsigned char absurd_swift_35_cancel_tasks[] = {
-#embed "../../sql/absurd_swift/35_cancel_tasks.sql"
-};
-static const unsigned char absurd_swift_36_wake_result_waits[] = {
-#embed "../../sql/absurd_swift/36_wake_result_waits.sql"
+static const unsigned char absurd_swift_35_wake_result_waits[] = {
+#embed "../../sql/absurd_swift/35_wake_result_waits.sql"
 };
 static const unsigned char absurd_swift_40_finish[] = {
 #embed "../../sql/absurd_swift/40_finish.sql"
@@ -201,12 +198,11 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/10_schema.sql", absurd_swift_10_schema),
     FILE_ROW("absurd_swift/20_rows.sql", absurd_swift_20_rows),
     FILE_ROW("absurd_swift/30_claim.sql", absurd_swift_30_claim),
-    FILE_ROW("absurd_swift/31_claim_due.sql", absurd_swift_31_claim_due),
-    FILE_ROW("absurd_swift/32_sweeps.sql", absurd_swift_32_sweeps),
-    FILE_ROW("absurd_swift/33_load_checkpoints.sql", absurd_swift_33_load_checkpoints),
-    FILE_ROW("absurd_swift/34_fail_runs.sql", absurd_swift_34_fail_runs),
-    FILE_ROW("absurd_swift/35_cancel_tasks.sql", absurd_swift_35_cancel_tasks),
-    FILE_ROW("absurd_swift/36_wake_result_waits.sql", absurd_swift_36_wake_result_waits),
+    FILE_ROW("absurd_swift/31_sweeps.sql", absurd_swift_31_sweeps),
+    FILE_ROW("absurd_swift/32_load_checkpoints.sql", absurd_swift_32_load_checkpoints),
+    FILE_ROW("absurd_swift/33_fail_runs.sql", absurd_swift_33_fail_runs),
+    FILE_ROW("absurd_swift/34_cancel_tasks.sql", absurd_swift_34_cancel_tasks),
+    FILE_ROW("absurd_swift/35_wake_result_waits.sql", absurd_swift_35_wake_result_waits),
     FILE_ROW("absurd_swift/40_finish.sql", absurd_swift_40_finish),
     FILE_ROW("absurd_swift/41_finish_rows.sql", absurd_swift_41_finish_rows),
     FILE_ROW("absurd_swift/42_finish_complete.sql", absurd_swift_42_finish_complete),
