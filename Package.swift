@@ -102,6 +102,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "TestSupportTests",
+            dependencies: ["LibPQ", "TestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "SQLTests",
             dependencies: ["LibPQ", "TestSupport"],
             swiftSettings: settings

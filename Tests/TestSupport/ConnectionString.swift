@@ -1,3 +1,5 @@
+import Foundation
+
 /// A connection string of libpq whose database can be exchanged.
 package struct ConnectionString: Sendable {
     package let text: String

@@ -61,14 +61,16 @@ private func apply(_ files: [SQLFile], to connectionString: String) async throws
 
 /// Runs the `absurdctl` of the repository's `.venv`.
 private func absurdctl(_ arguments: String...) async throws {
-    let program = Repository.root.appending(path: ".venv/bin/absurdctl").path
-    guard FileManager.default.isExecutableFile(atPath: program) else {
+    let programs = Repository.root.appending(path: ".venv/bin").path
+    guard FileManager.default.isExecutableFile(atPath: programs + "/absurdctl") else {
         let message = "needs absurdctl in .venv: run make setup"
         guard !runsInCI else { throw CommandFailure(description: message) }
         try Test.cancel("\(message)")
     }
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
     let result = try await Subprocess.run(
-        .name(program), arguments: Arguments(arguments),
+        .name("absurdctl"), arguments: Arguments(arguments),
+        environment: .inherit.updating(["PATH": programs + ":" + path]),
         output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
     guard result.terminationStatus.isSuccess else {
         throw CommandFailure(

@@ -1,5 +1,5 @@
 package import LibPQ
-import Logging
+package import Logging
 import Synchronization
 
 /// The database of one test, dropped when the test ends.
