@@ -113,7 +113,15 @@ let package = Package(
         ),
         .testTarget(
             name: "AbsurdTests",
-            dependencies: ["Absurd", "LibPQ", "TestSupport"],
+            dependencies: [
+                "Absurd", "LibPQ", "TestSupport",
+                .product(name: "InMemoryLogging", package: "swift-log"),
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
