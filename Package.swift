@@ -77,7 +77,14 @@ let package = Package(
         ),
         .target(
             name: "TestSupport",
-            dependencies: ["Absurd", "EphemeralPostgres", "LibPQ"],
+            dependencies: [
+                "CAbsurdSQL",
+                "EphemeralPostgres",
+                "LibPQ",
+                .product(name: "InMemoryLogging", package: "swift-log"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
@@ -88,7 +95,15 @@ let package = Package(
         ),
         .testTarget(
             name: "EphemeralPostgresTests",
-            dependencies: ["EphemeralPostgres", "LibPQ", "TestSupport"],
+            dependencies: [
+                "EphemeralPostgres",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "TestSupportTests",
+            dependencies: ["LibPQ", "TestSupport"],
             swiftSettings: settings
         ),
         .testTarget(

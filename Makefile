@@ -1,0 +1,36 @@
+# Every target does its own set-up on a fresh checkout; `make help` lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# Arguments for `swift test`, for example: make test ARGS="--filter SQLTests"
+ARGS ?=
+
+.PHONY: help
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing: libpq, Postgres, the Python SDK for the tests
+	@scripts/setup
+
+.PHONY: build
+build: setup ## Build everything, for debugging
+	swift build --build-tests
+
+.PHONY: test
+test: setup ## Run all tests against a private Postgres server (ARGS="--filter Name" for some)
+	scripts/test $(ARGS)
+
+.PHONY: lint
+lint: ## Check format and source rules
+	scripts/format --check
+	scripts/check-sources
+
+.PHONY: format
+format: ## Format the Swift sources
+	scripts/format
+
+.PHONY: clean
+clean: ## Remove what builds and set-up have made in this folder
+	rm -rf .build .build-* .swiftpm .venv

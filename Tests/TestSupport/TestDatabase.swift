@@ -1,0 +1,83 @@
+package import LibPQ
+package import Logging
+import Synchronization
+
+/// The database of one test, dropped when the test ends.
+package final class TestDatabase: Sendable {
+    @TaskLocal private static var inScope: TestDatabase?
+
+    /// The database of the running test.
+    ///
+    /// Only there in the test's task and its children; an exit test's process gets `connectionString` as a
+    /// captured value.
+    package static var current: TestDatabase {
+        guard let database = inScope else {
+            preconditionFailure("this test has no trait .database(…), or runs outside of its test's task")
+        }
+        return database
+    }
+
+    package let name: String
+    /// For libpq and everything built on it.
+    package let connectionString: String
+
+    private let opened = Mutex<[PostgresConnection]>([])
+    private let observer: Lazy<PostgresConnection>
+
+    init(name: String, connectionString: String) {
+        self.name = name
+        self.connectionString = connectionString
+        self.observer = Lazy {
+            try await PostgresConnection.connect(
+                PostgresConfiguration(connectionString: connectionString), logger: .quiet)
+        }
+    }
+
+    /// Opens a connection, which is closed with the test.
+    package func connect(
+        _ configure: (inout PostgresConfiguration) -> Void = { _ in }
+    ) async throws -> PostgresConnection {
+        var configuration = PostgresConfiguration(connectionString: connectionString)
+        configure(&configuration)
+        let connection = try await PostgresConnection.connect(configuration, logger: .quiet)
+        opened.withLock { $0.append(connection) }
+        return connection
+    }
+
+    /// A connection for looking at the database from beside, one and the same for the whole test.
+    package func observingConnection() async throws -> PostgresConnection {
+        try await observer.value
+    }
+
+    static func withDatabase(
+        _ contents: DatabaseTrait.Contents, _ body: () async throws -> Void
+    ) async throws {
+        let server = try await TestServer.shared()
+        let database = try await server.makeDatabase(contents)
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await $inScope.withValue(database) { try await body() })
+        } catch {
+            outcome = .failure(error)
+        }
+        await database.closeConnections()
+        try await server.drop(database)
+        try outcome.get()
+    }
+
+    private func closeConnections() async {
+        let connections = opened.withLock { opened in
+            defer { opened = [] }
+            return opened
+        }
+        for connection in connections {
+            await connection.close()
+        }
+        await observer.existing?.close()
+    }
+}
+
+extension Logger {
+    /// For connections whose noise is not part of any test.
+    package static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
