@@ -128,3 +128,8 @@ let package = Package(
         ),
     ]
 )
+
+// Only who builds the documentation needs the plugin; packages that use this one never resolve it.
+if Context.environment["ABSURD_DOCUMENTATION"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+}
