@@ -1,1 +1,43 @@
--- Schema absurd.
+-- Schema absurd: durable workflows on Postgres, wire-compatible with Absurd 0.5.1.
+--
+-- The files of this folder are applied in the order of their names and can be applied again at any
+-- time: each creates what is missing and replaces every function. Postgres 14 or later, no extension,
+-- no superuser. The reference for operators is docs/sql.md.
+--
+-- The life of a task
+--
+--   spawn_task       task pending, run 1 pending and due at once
+--   claim_task       run and task running; the run is leased to a worker
+--     set_task_checkpoint_state     a step's result; renews the lease
+--     extend_claim                  renews the lease
+--   schedule_run     run and task sleeping until a time; the same run is claimed again
+--   await_event      run and task sleeping until an event or a deadline
+--     emit_event                    run and task pending, due at once
+--   complete_run     run and task completed
+--   fail_run         run failed; a new run (attempt + 1) pending or sleeping, or the task failed
+--     retry_task                    a failed task gets one more run
+--   cancel_task      run and task cancelled
+--   cleanup_tasks    the task and all that belongs to it deleted
+--
+-- Nothing happens by itself: leases, cancellation policies, retries, sleeps and deadlines are acted on
+-- when somebody calls claim_task, retention when somebody calls the cleanup functions.
+--
+-- Lock order: event row; then runs, in run_id order when there are several; then the task; then
+-- checkpoint, wait and registry rows. Each function says above it which of them it takes. Correctness
+-- needs READ COMMITTED: a statement has to see what was committed while the one before it waited.
+--
+-- SQLSTATEs
+--
+--   AB001  the task or run is cancelled
+--   AB002  the run has failed already
+--   AB003  the retry strategy is invalid
+--   40001  the idempotency key is being cleaned up; the same call may be made again
+--   P0001  any other refusal; the message names the queue and the task or run
+--   42P01  no such queue (its tables are missing); 22004 the queue name is NULL
+--   22P02, 22003, 22007  malformed number, interval or boolean in a JSON option
+--   23502  JSON null for a value of a queue's policy
+--   23514  no partition for a row
+--
+-- Foreign clients test for these codes, so this schema adds none of its own.
+
+create schema if not exists absurd;

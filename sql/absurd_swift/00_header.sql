@@ -1,1 +1,47 @@
--- Schema absurd_swift.
+-- Schema absurd_swift: batched, fenced calls over the queue tables of schema absurd.
+--
+-- Purely additive. It installs beside our own absurd schema and beside the official release 0.5.1,
+-- changes no object of either, and leaves rows exactly as the functions of absurd would, with two
+-- exceptions: a checkpoint is never overwritten (first write wins), and a malformed cancellation
+-- policy counts as no policy instead of failing everybody's claim.
+--
+-- Every file can be applied again: create ... if not exists, create or replace. Apply in order of name.
+--
+-- Batches. All arrays of a call have one length; row n of the answer carries position n (from 1, in
+-- no promised order). A row that is at fault is answered, not raised; its neighbours are not touched.
+-- Payloads are JSON as text and are cast row by row.
+--
+-- The fence. A claim is (run, worker, token), the token being started_at as the claim returned it:
+-- each claim rewrites it and nothing else does. Every write tests the run for state running, this
+-- worker and this token under the run's row lock.
+--
+-- Answers that several functions share:
+--
+--   lost       the claim is gone: taken over, given back or parked
+--   cancelled  the task was cancelled
+--   failed     the run was failed by somebody else
+--   refused    this row's data cannot be written; sqlstate and message say why
+--   busy       only with p_wait = false: a row it needs is locked elsewhere
+--   repeated   the same call was already done under the same token (a resend after a lost connection)
+--
+-- Locks, in this order: event rows by name, or task rows of awaited children; runs by run_id; tasks; then
+-- checkpoints, waits and registrations. Foreign functions lock several tasks in orders of their own,
+-- so a call can still meet a deadlock with one. Every function here sets lock_timeout to 200 ms,
+-- below the usual deadlock_timeout, so that it and not the foreign transaction gives way. On 55P03 or
+-- 40P01: send again with p_wait = false, then what is answered busy one row per transaction.
+--
+-- Transactions. Read committed is assumed, as in absurd: under a stricter level a wake-up can be missed.
+--
+-- SQLSTATEs of this schema (class AS), r = raised, else in the sqlstate column of a refused row:
+--
+--   AS001 r  array arguments differ in length
+--   AS002    unknown action
+--   AS003    sleep without a time
+--   AS004    blank step name
+--   AS005    blank event name
+--   AS006    negative timeout or delay
+--   AS007    task name or spawn options not valid
+--   AS008    task or run id is not a UUIDv7 of about now
+--
+-- SQLSTATEs of others: AB003 (row) invalid retry strategy; classes 22, 23, 54 (row) the value cannot
+-- be stored; 42P01, 22004 (raised) no such queue, NULL queue; 55P03, 40P01 (raised) locked, see above.

@@ -1,0 +1,83 @@
+import LibPQ
+
+extension AbsurdClient {
+    /// Creates a queue, unless it is there already with the same storage mode.
+    ///
+    /// - Parameter name: 1 to 57 bytes of UTF-8, case-sensitive.
+    /// - Throws: ``AbsurdError`` with the code `rejected` when the queue exists with the other storage mode or when
+    ///   its name collides with the tables of another queue.
+    public func createQueue(
+        _ name: String, storage: StorageMode = .unpartitioned, policy: QueuePolicyChange? = nil
+    ) async throws {
+        try validateQueueName(name)
+        let settings = try policy.map { try JSONText(encoding: JSONValue.object($0.object)).text }
+        try await translatingErrors {
+            try await pool.withTransaction { connection in
+                _ = try await connection.query(
+                    "select absurd.create_queue($1, $2)", [.text(name), .text(storage.rawValue)])
+                if let settings {
+                    _ = try await connection.query(
+                        "select absurd.set_queue_policy($1, $2::jsonb)", [.text(name), .text(settings)])
+                }
+            }
+        }
+    }
+
+    /// Drops a queue with all its tasks and events. A queue that does not exist is no error.
+    public func dropQueue(_ name: String) async throws {
+        _ = try await query("select absurd.drop_queue($1)", [.text(name)])
+    }
+
+    /// The names of all queues, sorted.
+    public func queues() async throws -> [String] {
+        try await query("select queue_name from absurd.list_queues()").map { try $0.decode("queue_name") }
+    }
+
+    /// The settings of a queue; nil when there is no such queue.
+    public func queuePolicy(_ name: String) async throws -> QueuePolicy? {
+        let rows = try await query(
+            """
+            select queue_name, storage_mode, default_partition, partition_lookahead::text, partition_lookback::text,
+              cleanup_ttl::text, cleanup_limit, detach_mode, detach_min_age::text
+            from absurd.get_queue_policy($1)
+            """, [.text(name)])
+        return try rows.first.map(QueuePolicy.init)
+    }
+
+    /// Changes some of a queue's settings.
+    ///
+    /// - Throws: ``AbsurdError`` with the codes `rejected` (a value that the database does not take) or
+    ///   `queueMissing`.
+    public func setQueuePolicy(_ name: String, _ change: QueuePolicyChange) async throws {
+        try validateQueueName(name)
+        guard try await queuePolicy(name) != nil else { throw AbsurdError.queueMissing(name) }
+        let settings = try JSONText(encoding: JSONValue.object(change.object)).text
+        _ = try await query(
+            "select absurd.set_queue_policy($1, $2::jsonb)", [.text(name), .text(settings)], queue: name)
+    }
+
+    /// Makes the weekly partitions that a queue's policy asks for, of one queue or of all.
+    public func ensurePartitions(_ name: String? = nil) async throws {
+        _ = try await query("select absurd.ensure_partitions($1)", [name.map { .text($0) } ?? .null])
+    }
+}
+
+extension QueuePolicy {
+    init(_ row: SQLRow) throws {
+        func choice<Choice: RawRepresentable<String>>(_ column: String, _ type: Choice.Type) throws -> Choice {
+            let text = try row.decode(column, as: String.self)
+            guard let choice = Choice(rawValue: text) else {
+                throw AbsurdError(.schemaOutdated, "the queue has a setting that this program does not know: \(text)")
+            }
+            return choice
+        }
+        self.init(
+            queue: try row.decode("queue_name"), storageMode: try choice("storage_mode", StorageMode.self),
+            defaultPartition: try choice("default_partition", DefaultPartition.self),
+            partitionLookahead: try row.decode("partition_lookahead"),
+            partitionLookback: try row.decode("partition_lookback"), cleanupTTL: try row.decode("cleanup_ttl"),
+            cleanupLimit: Int(try row.decode("cleanup_limit", as: Int32.self)),
+            detachMode: try choice("detach_mode", DetachMode.self),
+            detachMinAge: try row.decode("detach_min_age"))
+    }
+}

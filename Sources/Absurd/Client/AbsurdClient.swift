@@ -1,0 +1,74 @@
+public import Logging
+package import LibPQ
+public import ServiceLifecycle
+
+/// Spawns tasks, emits events and operates queues. Shared by a whole process.
+///
+/// Connections are opened when a call needs them, so the client works before and without ``run()``; add it to a
+/// service group all the same, to the left of the pools, so that idle connections are kept healthy and closed at
+/// the end. A program that does not run it calls ``close()``, or uses ``withAbsurd(_:logger:_:)``.
+///
+/// Calls throw ``AbsurdError``. A call that was cancelled throws `CancellationError`.
+public final class AbsurdClient: Service, Sendable {
+    package let pool: PostgresPool
+    package let hooks: Hooks
+    package let logger: Logger
+    package let identifiers = IdentifierMaker()
+    /// The runs whose handlers are executing in this process.
+    package let executions = ExecutionRegistry()
+
+    /// - Throws: ``AbsurdError`` with the code `invalidConfiguration`. No connection is made here.
+    public init(
+        _ configuration: AbsurdConfiguration, hooks: Hooks = Hooks(), logger: Logger = Logger(label: "absurd")
+    ) throws {
+        self.pool = PostgresPool(configuration: try configuration.postgres(), logger: logger)
+        self.hooks = hooks
+        self.logger = logger
+    }
+
+    /// Keeps idle connections healthy until shut down or cancelled, then closes all.
+    public func run() async throws {
+        try await pool.run()
+    }
+
+    /// Closes all connections. Calls after it throw.
+    public func close() async {
+        await pool.close()
+    }
+}
+
+/// Runs `body` with a client that is closed afterwards. For scripts and tools.
+public func withAbsurd<Result>(
+    _ configuration: AbsurdConfiguration = .environment(), logger: Logger = Logger(label: "absurd"),
+    _ body: (AbsurdClient) async throws -> Result
+) async throws -> Result {
+    let client = try AbsurdClient(configuration, logger: logger)
+    do {
+        let result = try await body(client)
+        await client.close()
+        return result
+    } catch {
+        await client.close()
+        throw error
+    }
+}
+
+extension AbsurdClient {
+    /// Sends one statement and turns its error into one for the user.
+    package func query(
+        _ sql: String, _ parameters: [SQLParameter] = [], queue: String? = nil
+    ) async throws -> SQLRows {
+        try await translatingErrors(queue: queue) { try await pool.query(sql, parameters) }
+    }
+}
+
+package func translatingErrors<Result>(
+    queue: String? = nil, _ body: () async throws -> Result
+) async throws -> Result {
+    do {
+        return try await body()
+    } catch let error as PostgresError {
+        if error.code == .cancelled { throw CancellationError() }
+        throw AbsurdError(error, queue: queue)
+    }
+}

@@ -1,0 +1,82 @@
+package import LibPQ
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Where the database is and how to talk to it.
+public struct AbsurdConfiguration: Sendable {
+    /// A connection string as libpq reads it: a URI or keywords, with several hosts, `sslmode`, service and password
+    /// files as usual. What it leaves out comes from the `PG...` variables; an empty one is all from there.
+    public var connectionString: String
+
+    /// How many connections the client opens at most, workers included. At least 1. Defaults to 8.
+    public var maxConnections = 8
+
+    /// Whether statements are prepared once per connection.
+    ///
+    /// Turn it off behind a transaction pooler that does not keep prepared statements, such as PgBouncer before
+    /// 1.21. Defaults to true.
+    public var preparesStatements = true
+
+    /// How long one statement may take before it is cancelled. At least one second. Defaults to 30 seconds.
+    public var statementTimeout: Duration = .seconds(30)
+
+    /// How long opening a connection may take. At least one second. Defaults to 10 seconds.
+    public var connectTimeout: Duration = .seconds(10)
+
+    /// Shown in `pg_stat_activity`. Defaults to `swift-absurd`.
+    public var applicationName = "swift-absurd"
+
+    public init(_ connectionString: String) {
+        self.connectionString = connectionString
+    }
+}
+
+extension AbsurdConfiguration {
+    /// The database that the environment names.
+    ///
+    /// The first that is set and not empty wins: `ABSURD_DATABASE_URL`; `PGDATABASE` (a name, or a whole connection
+    /// string), `PGSERVICE`; else the database `absurd`. Host, port, user and password come from `PGHOST` and the
+    /// other variables as libpq reads them, and without `PGHOST` from `localhost`.
+    public static func environment() -> AbsurdConfiguration {
+        environment(ProcessInfo.processInfo.environment)
+    }
+
+    package static func environment(_ variables: [String: String]) -> AbsurdConfiguration {
+        func value(_ name: String) -> String? {
+            guard let value = variables[name], !value.isEmpty else { return nil }
+            return value
+        }
+        if let url = value("ABSURD_DATABASE_URL") { return AbsurdConfiguration(url) }
+        if let database = value("PGDATABASE") {
+            // libpq itself takes PGDATABASE for a plain name only.
+            let isConnectionString = database.contains("://") || database.contains("=")
+            return AbsurdConfiguration(isConnectionString ? database : "")
+        }
+        if value("PGSERVICE") != nil { return AbsurdConfiguration("") }
+        if value("PGHOST") != nil || value("PGHOSTADDR") != nil { return AbsurdConfiguration("dbname=absurd") }
+        return AbsurdConfiguration("postgresql://localhost/absurd")
+    }
+
+    package func postgres() throws -> PostgresConfiguration {
+        guard maxConnections >= 1 else {
+            throw AbsurdError(
+                .invalidConfiguration, "maxConnections must be at least 1, and is \(maxConnections)")
+        }
+        for (name, value) in [("statementTimeout", statementTimeout), ("connectTimeout", connectTimeout)] {
+            guard value >= .seconds(1) else {
+                throw AbsurdError(.invalidConfiguration, "\(name) must be at least one second, and is \(value)")
+            }
+        }
+        var configuration = PostgresConfiguration(connectionString: connectionString)
+        configuration.maxConnections = maxConnections
+        configuration.preparesStatements = preparesStatements
+        configuration.statementTimeout = statementTimeout
+        configuration.connectTimeout = connectTimeout
+        configuration.applicationName = applicationName
+        return configuration
+    }
+}

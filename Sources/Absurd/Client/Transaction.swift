@@ -1,0 +1,100 @@
+package import LibPQ
+
+/// A database transaction in which tasks are spawned and events emitted together with rows of one's own.
+///
+/// Lent by ``AbsurdClient/withTransaction(_:)``; of no use outside of its closure.
+public struct Transaction: Sendable {
+    package let connection: PostgresConnection
+    package let client: AbsurdClient
+}
+
+extension AbsurdClient {
+    /// Runs `body` in a transaction: all of it happens, or nothing.
+    ///
+    /// Committed when `body` returns, rolled back when it throws. Holds one connection meanwhile, so keep it short.
+    ///
+    /// - Throws: What `body` throws; ``AbsurdError``, with the code `connectionLost` when it is unknown whether the
+    ///   commit took effect.
+    public func withTransaction<Result>(_ body: (Transaction) async throws -> Result) async throws -> Result {
+        try await translatingErrors {
+            try await pool.withTransaction { connection in
+                try await body(Transaction(connection: connection, client: self))
+            }
+        }
+    }
+}
+
+extension Transaction {
+    /// Executes one statement with bound values and returns the number of rows that it touched.
+    ///
+    /// - Throws: ``AbsurdError``; the transaction can only be rolled back then.
+    @discardableResult
+    public func execute(_ sql: String, _ values: (any SQLBindable)...) async throws -> Int {
+        try await translatingErrors {
+            try await connection.query(sql, values.map(\.sqlValue.parameter)).affectedRows
+        }
+    }
+
+    /// Spawns a task of a kind when the transaction commits.
+    @discardableResult
+    public func spawn<Input: Sendable, Output: Sendable>(
+        _ kind: TaskKind<Input, Output>, _ input: Input, idempotencyKey: String? = nil,
+        options: SpawnOptions = SpawnOptions()
+    ) async throws -> TaskHandle<Output> {
+        var options = options
+        options.idempotencyKey = idempotencyKey ?? options.idempotencyKey
+        return try await spawn(SpawnRequest(kind, input, options: options), output: kind.output)
+    }
+
+    /// Spawns a task of a kind without input when the transaction commits.
+    @discardableResult
+    public func spawn<Output: Sendable>(
+        _ kind: TaskKind<Void, Output>, idempotencyKey: String? = nil, options: SpawnOptions = SpawnOptions()
+    ) async throws -> TaskHandle<Output> {
+        try await spawn(kind, (), idempotencyKey: idempotencyKey, options: options)
+    }
+
+    /// Spawns a task by name when the transaction commits.
+    @discardableResult
+    public func spawn(
+        _ taskName: String, params: JSONValue, on queue: String = "default",
+        options: SpawnOptions = SpawnOptions()
+    ) async throws -> TaskHandle<JSONValue> {
+        try await spawn(SpawnRequest(taskName, params: params, on: queue, options: options), output: .codable)
+    }
+
+    private func spawn<Output: Sendable>(
+        _ request: SpawnRequest, output: OutputCodec<Output>
+    ) async throws -> TaskHandle<Output> {
+        let requests = try await client.prepare([request])
+        if client.identifiers.needsClock {
+            // On this connection: the pool may have no other to lend.
+            let rows = try await translatingErrors {
+                try await connection.query("select absurd.current_time() as now")
+            }
+            if let now = try rows.first?.decode("now", as: PostgresTimestamp.self) {
+                client.identifiers.setClock(databaseNow: now)
+            }
+        }
+        let queue = requests[0].queue
+        let statement = try SpawnStatement(queue: queue, requests: requests, identifiers: client.identifiers)
+        let rows = try await translatingErrors(queue: queue) {
+            try await connection.query(SpawnStatement.sql, statement.parameters)
+        }
+        guard let task = try statement.decode(rows).first else { throw SpawnStatement.wrongAnswer }
+        return task.handle(client: client, queue: queue, output: output)
+    }
+
+    /// Emits an event when the transaction commits.
+    public func emitEvent(
+        _ event: String, _ payload: some Encodable & Sendable, on queue: String = "default"
+    ) async throws {
+        try validateQueueName(queue)
+        try validateEventName(event)
+        let text = try encodeDocument(payload, named: "the payload of event '\(event)'")
+        _ = try await translatingErrors(queue: queue) {
+            try await connection.query(
+                "select absurd.emit_event($1, $2, $3::jsonb)", [.text(queue), .text(event), .text(text.text)])
+        }
+    }
+}

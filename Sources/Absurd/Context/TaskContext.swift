@@ -1,0 +1,259 @@
+package import Logging
+import Synchronization
+
+/// What a handler works with: the task's parameters and the calls that survive a crash.
+///
+/// Durable calls (steps, sleeps, waits, spawns) are recorded under a name. When the handler runs again, a recorded
+/// call returns at once what it returned before; so the handler must make the same calls under the same names each
+/// time. A call that suspends the run throws ``ExecutionEnded``; let it pass.
+///
+/// Durable calls may run in parallel (`async let`, task groups) under different names. They may not be made
+/// inside the body of a step.
+public final class TaskContext: Sendable {
+    package let run: ClaimedRun
+    package let writer: RunWriter
+    package let client: AbsurdClient
+    package let claimTimeout: Int
+    package let logger: Logger
+    private let state: Mutex<ExecutionState>
+    /// Everybody who waits for the state to change; resumed all together, each looks again.
+    private let changes = ChangeSignal()
+    /// Finished when the execution ends before the handler does.
+    package let ended: AsyncStream<Never>
+    private let endedContinuation: AsyncStream<Never>.Continuation
+
+    package init(
+        run: ClaimedRun, checkpoints: [String: JSONText?], writer: RunWriter, client: AbsurdClient,
+        claimTimeout: Int, logger: Logger
+    ) {
+        self.run = run
+        self.writer = writer
+        self.client = client
+        self.claimTimeout = claimTimeout
+        self.logger = logger
+        self.state = Mutex(ExecutionState(checkpoints: checkpoints))
+        (self.ended, self.endedContinuation) = AsyncStream.makeStream(of: Never.self)
+    }
+}
+
+extension TaskContext {
+    public var taskID: TaskID { run.info.taskID }
+    public var runID: RunID { run.info.runID }
+    public var taskName: String { run.info.taskName }
+    public var queue: String { run.info.queue }
+    /// From 1. A run that was suspended and resumed keeps its number.
+    public var attempt: Int { run.info.attempt }
+    /// Nil when there is no limit.
+    public var maxAttempts: Int? { run.info.maxAttempts }
+    /// Metadata given at spawn. Empty when there is none.
+    public var headers: [String: JSONValue] { run.info.headers }
+    public var info: RunInfo { run.info }
+
+    /// The parameters decoded as a type.
+    ///
+    /// - Throws: ``AbsurdError`` with the code `undecodable`.
+    public func params<Value: Decodable>(as type: Value.Type = Value.self) throws -> Value {
+        try run.params(as: type)
+    }
+
+    package var paramsText: JSONText { run.params }
+}
+
+// MARK: - Admission
+
+extension TaskContext {
+    /// Set while the body of a step runs, for the body and everything that it starts.
+    @TaskLocal package static var currentStep: String?
+
+    package enum Admitted: Sendable {
+        case proceed(checkpoint: String)
+        case known(checkpoint: String, state: JSONText?)
+    }
+
+    /// Lets a durable call in, or throws because the execution has ended or the call is not allowed here.
+    package func admit(_ name: String) async throws -> Admitted {
+        guard !name.allSatisfy(\.isWhitespace) else {
+            throw AbsurdError.invalidArgument("the name of a step must not be empty")
+        }
+        if let step = Self.currentStep {
+            throw AbsurdError.invalidArgument(
+                "'\(name)' was called inside the body of step '\(step)'; steps do not nest, so call it before or "
+                    + "after that step")
+        }
+        let owner = withUnsafeCurrentTask { $0?.hashValue ?? 0 }
+        return try await admit { $0.admit(name, owner: owner) }
+    }
+
+    /// Lets in a call that leaves no checkpoint and may be made anywhere in the handler.
+    package func admitUnnamed() async throws {
+        _ = try await admit { $0.admitUnnamed() }
+    }
+
+    private func admit(
+        _ ask: (inout ExecutionState) -> ExecutionState.Admission
+    ) async throws -> Admitted {
+        while true {
+            let ticket = changes.ticket()
+            switch state.withLock({ ask(&$0) }) {
+            case .proceed(let checkpoint): return .proceed(checkpoint: checkpoint)
+            case .known(let checkpoint, let state): return .known(checkpoint: checkpoint, state: state)
+            case .hold: await changes.wait(after: ticket)
+            case .refused(let error): throw error
+            case .ended(let end, let repeats):
+                await slowDown(repeats: repeats)
+                throw ExecutionEnded(reason: end.published)
+            }
+        }
+    }
+
+    /// Keeps a handler that ignores ``ExecutionEnded`` in a loop from burning a core.
+    private func slowDown(repeats: Int) async {
+        guard repeats > 3 else { return }
+        if repeats == 10 {
+            logger.info("the handler goes on although its execution has ended; let ExecutionEnded pass")
+        }
+        await sleepDespiteCancellation(for: .milliseconds(min(1000, 1 << min(repeats, 10))))
+    }
+}
+
+// MARK: - Calls in flight and parking
+
+extension TaskContext {
+    /// Runs a call that keeps the run from being parked until it is over.
+    package func inFlight<Result>(_ body: () async throws -> Result) async rethrows -> Result {
+        state.withLock { $0.callStarted() }
+        defer {
+            state.withLock { $0.callEnded() }
+            changes.signal()
+        }
+        return try await body()
+    }
+
+    /// Sends a write, unless the execution has ended, and learns from a refusal that it has.
+    ///
+    /// The write is not cancelled with the handler's Swift task: its step has happened.
+    package func write<Answer: Sendable>(
+        refusal: (Answer) -> Refusal?, _ send: @escaping @Sendable (RunWriter) async throws -> Answer
+    ) async throws -> Answer {
+        let end: ExecutionState.End? = state.withLock {
+            if $0.writeStarted() { return nil }
+            guard case .ended(let end) = $0.phase else { return .finished }
+            return end
+        }
+        if let end { throw ExecutionEnded(reason: end.published) }
+        defer {
+            state.withLock { $0.writeEnded() }
+            changes.signal()
+        }
+        let writer = self.writer
+        let answer = try await finishingDespiteCancellation { try await send(writer) }
+        guard let refusal = refusal(answer) else { return answer }
+        try accept(refusal)
+        return answer
+    }
+
+    /// Parks the run if the statement says so. Waits until no other call is in flight.
+    package func park(_ send: @escaping @Sendable (RunWriter) async throws -> WaitAnswer) async throws
+        -> WaitAnswer
+    {
+        while true {
+            let ticket = changes.ticket()
+            enum Turn { case mine, wait, ended(ExecutionState.End) }
+            let turn: Turn = state.withLock {
+                if case .ended(let end) = $0.phase { return .ended(end) }
+                return $0.startParking() ? .mine : .wait
+            }
+            switch turn {
+            case .ended(let end): throw ExecutionEnded(reason: end.published)
+            case .wait:
+                try Task.checkCancellation()
+                await changes.waitUnlessCancelled(after: ticket)
+            case .mine: return try await sendParking(send)
+            }
+        }
+    }
+
+    private func sendParking(_ send: @escaping @Sendable (RunWriter) async throws -> WaitAnswer) async throws
+        -> WaitAnswer
+    {
+        let writer = self.writer
+        let answer: WaitAnswer
+        do {
+            answer = try await finishingDespiteCancellation { try await send(writer) }
+        } catch {
+            state.withLock { $0.parkingAnswered(parked: false) }
+            changes.signal()
+            throw error
+        }
+        state.withLock { $0.parkingAnswered(parked: answer == .parked) }
+        changes.signal()
+        if answer == .parked {
+            endedContinuation.finish()
+            throw ExecutionEnded(reason: .suspended)
+        }
+        if case .refused(let refusal) = answer { try accept(refusal) }
+        return answer
+    }
+
+    /// Turns a refusal into the error that the durable call throws; ends the execution if the claim is gone.
+    private func accept(_ refusal: Refusal) throws {
+        switch refusal {
+        case .lost, .cancelled, .failed:
+            let reason = ExecutionState.End(refusal) ?? .claimLost
+            end(reason)
+            throw ExecutionEnded(reason: reason.published)
+        case .data(let sqlState, let message):
+            throw AbsurdError(
+                .rejected,
+                "the database refused the value" + (sqlState.map { " (SQLSTATE \($0))" } ?? "")
+                    + "; jsonb holds neither NUL characters nor numbers beyond its range",
+                sqlState: sqlState, serverMessage: message)
+        case .busy:
+            throw AbsurdError(.database, "the run's row stayed locked by another session")
+        }
+    }
+}
+
+// MARK: - The end
+
+extension TaskContext {
+    /// Ends the execution from outside: the claim is gone, or the worker stops.
+    package func end(_ reason: ExecutionState.End) {
+        guard state.withLock({ $0.end(reason) }) else { return }
+        endedContinuation.finish()
+        changes.signal()
+    }
+
+    /// Closes the execution when the handler has come back, and says how it ended.
+    ///
+    /// Waits for a parking statement and for writes that something left behind still has under way, so that the
+    /// verdict is sent after every earlier write of the run.
+    package func close() async -> ExecutionState.End {
+        while true {
+            let ticket = changes.ticket()
+            let end: ExecutionState.End? = state.withLock {
+                if $0.phase == .parking { return nil }
+                $0.end(.finished)
+                guard $0.writesInFlight == 0, case .ended(let end) = $0.phase else { return nil }
+                return end
+            }
+            if let end { return end }
+            await changes.wait(after: ticket)
+        }
+    }
+
+    /// Returns when no write of this execution is under way, or when the current task is cancelled.
+    package func writesAnswered() async {
+        while !Task.isCancelled {
+            let ticket = changes.ticket()
+            if state.withLock({ $0.writesInFlight == 0 && $0.phase != .parking }) { return }
+            await changes.waitUnlessCancelled(after: ticket)
+        }
+    }
+
+    package func cached(_ checkpoint: String, _ value: JSONText?) {
+        state.withLock { $0.remember(checkpoint, value) }
+    }
+
+    package var phase: ExecutionState.Phase { state.withLock(\.phase) }
+}

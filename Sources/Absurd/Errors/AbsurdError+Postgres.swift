@@ -1,0 +1,97 @@
+package import LibPQ
+
+extension AbsurdError {
+    /// The error of a statement, in the terms of the user who made the call.
+    ///
+    /// - Parameter queue: The queue that the call named; a missing table means that it does not exist.
+    package init(_ error: PostgresError, queue: String? = nil) {
+        self = Self.known(error, queue: queue) ?? Self.unknown(error)
+    }
+
+    private static func known(_ error: PostgresError, queue: String?) -> AbsurdError? {
+        func make(_ code: Code, _ message: String) -> AbsurdError {
+            AbsurdError(code, message, sqlState: error.sqlState, serverMessage: error.message)
+        }
+        switch error.sqlState {
+        case "42P01" where queue != nil:
+            return .queueMissing(queue ?? "", sqlState: error.sqlState, serverMessage: error.message)
+        case "3F000", "42P01":
+            return make(.schemaMissing, "the database has no schema for workflows yet; run 'absurd migrate'")
+        case "42883":
+            return make(
+                .schemaOutdated, "the database's schema is older than this program; run 'absurd migrate'")
+        case "28P01", "28000":
+            return make(
+                .authenticationFailed,
+                "the database refused the user or the password; correct them in ABSURD_DATABASE_URL, or set "
+                    + "PGUSER and PGPASSWORD")
+        case "3D000":
+            return make(
+                .databaseMissing,
+                "the server has no database of that name; create it with 'createdb', or correct "
+                    + "ABSURD_DATABASE_URL")
+        case "42501":
+            return make(
+                .privilegeMissing,
+                "the database role may not do this; connect as the owner of the schema or ask it for a grant")
+        case "AB001": return make(.taskCancelled, "the task was cancelled")
+        case "AB002": return make(.runFailed, "the run has failed already")
+        case "P0001", "AB003":
+            // Raised by the schema's own functions, whose messages name the argument, the queue and the ids.
+            return make(.rejected, error.message)
+        default: return nil
+        }
+    }
+
+    private static func unknown(_ error: PostgresError) -> AbsurdError {
+        func make(_ code: Code, _ message: String) -> AbsurdError {
+            AbsurdError(code, message, sqlState: error.sqlState, serverMessage: error.message)
+        }
+        switch error.code {
+        case .connectionFailed, .poolTimedOut:
+            return make(
+                .connectionFailed,
+                "no connection to the database; is it running, and does ABSURD_DATABASE_URL name it? "
+                    + error.description)
+        case .connectionLost:
+            return make(
+                .connectionLost, "the connection to the database was lost during the call; it may have taken effect")
+        case .timedOut: return make(.timedOut, "the database did not answer in time")
+        case .invalidParameter: return make(.invalidArgument, error.description)
+        default: return make(.database, error.description)
+        }
+    }
+
+    package static func queueMissing(
+        _ queue: String, sqlState: String? = nil, serverMessage: String? = nil
+    ) -> AbsurdError {
+        AbsurdError(
+            .queueMissing,
+            "queue '\(queue)' does not exist; create it with 'absurd queue create \(queue)' or "
+                + "createQueue(\"\(queue)\")", sqlState: sqlState, serverMessage: serverMessage)
+    }
+
+    package static func taskMissing(_ task: TaskID, _ queue: String) -> AbsurdError {
+        AbsurdError(.taskMissing, "queue '\(queue)' has no task \(task)")
+    }
+}
+
+extension PostgresError {
+    /// Whether the same statement can succeed when it is sent again, because the fault was not its own.
+    ///
+    /// Connection trouble, a server that starts, stops, is full or read-only, and serialization failures.
+    package var isTransient: Bool {
+        switch code {
+        case .connectionFailed, .connectionLost, .timedOut, .poolTimedOut: return true
+        default: break
+        }
+        guard let sqlState else { return false }
+        switch sqlState {
+        case "25006", "40001", "40P01", "55P03", "57014": return true
+        default: return ["08", "53", "57", "58"].contains(String(sqlState.prefix(2)))
+        }
+    }
+
+    /// Whether the statement met a lock that somebody else held too long.
+    package var isLockConflict: Bool { sqlState == "55P03" || sqlState == "40P01" }
+}

@@ -1,0 +1,61 @@
+/// The code that executes tasks of one name.
+///
+/// A handler may run several times for one task: after each sleep or wait, and after each failed attempt. Steps
+/// that were recorded are not run again; everything else is. Handlers run concurrently, off any actor.
+public struct Handler: Sendable {
+    /// Runs when an attempt has failed, before the failure is stored. It cannot change the outcome.
+    public typealias OnError = @concurrent @Sendable (_ failure: TaskFailure, _ run: RunInfo) async -> Void
+
+    /// The task name that it serves.
+    public let taskName: String
+    /// The queue that its kind belongs to; nil for a handler registered by name, which any worker takes.
+    public let queue: String?
+
+    package let execute: @concurrent @Sendable (TaskContext) async throws -> HandlerReturn
+    package let onError: OnError?
+}
+
+extension Handler {
+    /// A typed handler: returning completes the task, throwing fails the attempt, waiting suspends it.
+    public init<Input: Sendable, Output: Sendable>(
+        _ kind: TaskKind<Input, Output>,
+        _ body: @escaping @concurrent @Sendable (Input, TaskContext) async throws -> Output,
+        onError: OnError? = nil
+    ) {
+        self.taskName = kind.name
+        self.queue = kind.queue
+        self.onError = onError
+        self.execute = { context in
+            let input: Input
+            do {
+                input = try kind.decodeInput(context.paramsText)
+            } catch let error as DecodingError {
+                throw TaskFailure(
+                    "the parameters of task '\(kind.name)' do not decode as \(Input.self): \(describe(error))",
+                    name: "DecodingError")
+            }
+            return .complete(try kind.output.encode(try await body(input, context)))
+        }
+    }
+
+    /// A typed handler of a kind without input.
+    public init<Output: Sendable>(
+        _ kind: TaskKind<Void, Output>,
+        _ body: @escaping @concurrent @Sendable (TaskContext) async throws -> Output,
+        onError: OnError? = nil
+    ) {
+        self.init(kind, { (_: Void, context: TaskContext) in try await body(context) }, onError: onError)
+    }
+
+    /// An explicit handler: the outcome is a value, and a thrown error fails the attempt.
+    public init(
+        _ taskName: String,
+        _ body: @escaping @concurrent @Sendable (TaskContext) async throws -> HandlerResult,
+        onError: OnError? = nil
+    ) {
+        self.taskName = taskName
+        self.queue = nil
+        self.onError = onError
+        self.execute = { context in try HandlerReturn(try await body(context)) }
+    }
+}

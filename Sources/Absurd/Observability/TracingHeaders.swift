@@ -1,0 +1,31 @@
+import Instrumentation
+package import ServiceContextModule
+
+/// Carries the tracing context of the producer in a task's headers to the handler.
+package enum TracingHeaders {
+    /// Adds the current context, if there is one. Headers that the caller set are kept.
+    package static func inject(into headers: inout [String: JSONValue]) {
+        guard let context = ServiceContext.current else { return }
+        var carrier = headers
+        InstrumentationSystem.instrument.inject(context, into: &carrier, using: HeaderInjector())
+        headers = carrier
+    }
+
+    package static func extract(from headers: [String: JSONValue]) -> ServiceContext {
+        var context = ServiceContext.current ?? .topLevel
+        InstrumentationSystem.instrument.extract(headers, into: &context, using: HeaderExtractor())
+        return context
+    }
+}
+
+private struct HeaderInjector: Injector {
+    func inject(_ value: String, forKey key: String, into headers: inout [String: JSONValue]) {
+        if headers[key] == nil { headers[key] = .string(value) }
+    }
+}
+
+private struct HeaderExtractor: Extractor {
+    func extract(key: String, from headers: [String: JSONValue]) -> String? {
+        headers[key]?.stringValue
+    }
+}

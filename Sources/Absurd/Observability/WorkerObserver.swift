@@ -1,0 +1,62 @@
+package import Logging
+
+/// Tells metrics, listeners and the log what happened in one worker, so that the worker says it once.
+package struct WorkerObserver: Sendable {
+    package let workerID: String
+    package let queue: String
+    package let broadcaster: EventBroadcaster
+    package let metrics: WorkerMetrics
+    package let logger: Logger
+
+    package init(workerID: String, queue: String, broadcaster: EventBroadcaster, logger: Logger) {
+        self.workerID = workerID
+        self.queue = queue
+        self.broadcaster = broadcaster
+        self.metrics = WorkerMetrics(queue: queue)
+        var logger = logger
+        logger[metadataKey: "absurd.worker"] = .string(workerID)
+        logger[metadataKey: "absurd.queue"] = .string(queue)
+        self.logger = logger
+    }
+
+    package func report(_ kind: WorkerEvent.Kind) {
+        metrics.record(kind)
+        if broadcaster.isObserved {
+            broadcaster.send(WorkerEvent(workerID: workerID, queue: queue, time: .now, kind: kind))
+        }
+        log(kind)
+    }
+
+    package func logger(for run: RunInfo) -> Logger {
+        var logger = logger
+        logger[metadataKey: "task.id"] = "\(run.taskID)"
+        logger[metadataKey: "task.name"] = .string(run.taskName)
+        logger[metadataKey: "run.id"] = "\(run.runID)"
+        logger[metadataKey: "run.attempt"] = "\(run.attempt)"
+        return logger
+    }
+
+    private func log(_ kind: WorkerEvent.Kind) {
+        switch kind {
+        case .workerStarted: logger.info("worker started")
+        case .workerStopped: logger.info("worker stopped")
+        case .workerRestarted(let count, let error):
+            logger.info("worker restarted", metadata: ["absurd.restarts": "\(count)", "error": .string(error)])
+        case .claimed(let count): logger.trace("claimed", metadata: ["absurd.runs": "\(count)"])
+        case .claimFailed: break  // The outage log says it once.
+        case .started(let run): logger(for: run).trace("run started")
+        case .completed(let run, _): logger(for: run).debug("run completed")
+        case .failed(let run, let failure, let isFinal, _):
+            // The message may quote stored data; the name does not.
+            logger(for: run).info(
+                isFinal ? "task failed" : "attempt failed", metadata: ["error.name": .string(failure.name)])
+        case .suspended(let run, _): logger(for: run).debug("run suspended")
+        case .deferred(let run, let delay):
+            logger(for: run).info(
+                "no handler for this task here, put off", metadata: ["absurd.delay": "\(delay)"])
+        case .released(let run): logger(for: run).info("run given back")
+        case .claimLost(let run): logger(for: run).info("claim lost, the execution was dropped")
+        case .cancelled(let run): logger(for: run).info("task cancelled while it was executing")
+        }
+    }
+}

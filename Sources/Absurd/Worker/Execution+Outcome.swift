@@ -1,0 +1,81 @@
+import Logging
+
+extension Execution {
+    /// Carries an outcome out and says what to report.
+    func act(on outcome: Outcome, _ handler: Handler, duration: Duration) async -> WorkerEvent.Kind? {
+        switch outcome {
+        case .suspended: return .suspended(info, duration: duration)
+        case .claimLost: return .claimLost(info)
+        case .taskCancelled: return .cancelled(info)
+        case .stopped: return nil  // Reported when all runs are given back together.
+        case .complete(let result): return await complete(result, handler, duration)
+        case .fail(let failure): return await fail(failure, handler, duration)
+        }
+    }
+
+    private var info: RunInfo { context.run.info }
+
+    private func complete(
+        _ result: JSONText, _ handler: Handler, _ duration: Duration
+    ) async -> WorkerEvent.Kind? {
+        let answer = await send(FinishWrite(key: context.run.key, action: .complete(result)))
+        switch answer {
+        case nil: return nil
+        case .done: return .completed(info, duration: duration)
+        case .refused(.data(let sqlState, _)):
+            let failure = TaskFailure(
+                "the database refused the result" + (sqlState.map { " (SQLSTATE \($0))" } ?? ""), name: "Rejected")
+            return await fail(failure, handler, duration)
+        case .refused(let refusal): return ended(by: refusal)
+        }
+    }
+
+    private func fail(
+        _ failure: TaskFailure, _ handler: Handler, _ duration: Duration
+    ) async -> WorkerEvent.Kind? {
+        await handler.onError?(failure, info)
+        var answer = await send(failure)
+        if case .refused(.data)? = answer {
+            // The reason itself cannot be stored, say for a NUL in its text: the failure still must be.
+            var plain = TaskFailure("the reason of the failure could not be stored", name: "Failure")
+            plain.retry = failure.retry
+            answer = await send(plain)
+        }
+        switch answer {
+        case nil: return nil
+        case .done(let state):
+            return .failed(info, failure, isFinal: state.isTerminal, duration: duration)
+        case .refused(let refusal): return ended(by: refusal)
+        }
+    }
+
+    private func send(_ failure: TaskFailure) async -> FinishAnswer? {
+        let reason: JSONText
+        do {
+            reason = try JSONText(encoding: failure.reason)
+        } catch {
+            // A detail without a JSON form, such as NaN.
+            return .refused(.data(sqlState: nil, message: nil))
+        }
+        return await send(FinishWrite(key: context.run.key, action: .fail(reason, retry: failure.retry)))
+    }
+
+    private func ended(by refusal: Refusal) -> WorkerEvent.Kind? {
+        // A stopping worker has given the run back and reported that.
+        if context.phase == .ended(.stopping) { return nil }
+        return refusal == .cancelled ? .cancelled(info) : .claimLost(info)
+    }
+
+    /// Sends a last write; nil when the database would not take it, and the run waits for its claim to expire.
+    func send(_ write: FinishWrite) async -> FinishAnswer? {
+        do {
+            let (writer, holder) = (session.writer, context.run.holder)
+            return try await finishingDespiteCancellation { try await writer.finish(write, holder: holder) }
+        } catch {
+            context.logger.info(
+                "the end of the run could not be stored; it is taken over when its claim expires",
+                metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+}

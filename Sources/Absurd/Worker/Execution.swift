@@ -1,0 +1,89 @@
+import Synchronization
+import Tracing
+
+/// Executes one claimed run: runs its handler, decides what it came to, and tells the database.
+struct Execution: Sendable {
+    let session: WorkerSession
+    let context: TaskContext
+
+    private var worker: Worker { session.worker }
+    private var run: ClaimedRun { context.run }
+
+    func run() async {
+        let executions = worker.client.executions
+        let lifecycle = session.lifecycle
+        guard await executions.enter(run.info.runID, unless: { lifecycle.stage == .stopping }) else {
+            return await session.giveBack([run])
+        }
+        defer { executions.leave(run.info.runID) }
+        guard let handler = worker.handlers[run.info.taskName] else { return await deferUnknown() }
+        await execute(handler)
+    }
+
+    private func execute(_ handler: Handler) async {
+        worker.observer.report(.started(run.info))
+        let start = ContinuousClock.now
+        let returned = await returnOf(handler)
+        let end = await context.close()
+        let outcome = Outcome.decide(returned, end: end)
+        let event = await act(on: outcome, handler, duration: ContinuousClock.now - start)
+        if let event { worker.observer.report(event) }
+    }
+
+    /// Runs the handler, cancelled as soon as the execution ends for another reason.
+    private func returnOf(_ handler: Handler) async -> Result<HandlerReturn, any Error> {
+        await withTaskGroup(of: Result<HandlerReturn, any Error>?.self) { group in
+            group.addTask { await invoke(handler) }
+            group.addTask {
+                var iterator = context.ended.makeAsyncIterator()
+                _ = await iterator.next()
+                return nil
+            }
+            while let result = await group.next() {
+                group.cancelAll()
+                if let result { return result }
+            }
+            return .failure(CancellationError())
+        }
+    }
+
+    private func invoke(_ handler: Handler) async -> Result<HandlerReturn, any Error> {
+        let parent = TracingHeaders.extract(from: run.info.headers)
+        do {
+            let value = try await withSpan("run \(run.info.taskName)", context: parent, ofKind: .consumer) { span in
+                span.attributes["absurd.queue"] = run.info.queue
+                span.attributes["absurd.task.id"] = run.info.taskID.description
+                span.attributes["absurd.run.id"] = run.info.runID.description
+                span.attributes["absurd.attempt"] = run.info.attempt
+                return try await throughHook(handler)
+            }
+            return .success(value)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func throughHook(_ handler: Handler) async throws -> HandlerReturn {
+        guard let hook = worker.client.hooks.aroundExecution else { return try await handler.execute(context) }
+        let result = ResultBox()
+        try await hook(context) { [context] in result.store(try await handler.execute(context)) }
+        guard let value = result.value else {
+            throw TaskFailure("the hook around executions did not call the handler", name: "HookError")
+        }
+        return value
+    }
+
+    /// Puts a task without a handler here off for 15 to 30 seconds: during a rolling deploy another worker has it.
+    private func deferUnknown() async {
+        let delay = Duration.seconds(Double.random(in: 15...30))
+        let write = FinishWrite(key: run.key, action: .sleep(until: .after(delay), checkpoint: nil))
+        if case .done? = await send(write) { worker.observer.report(.deferred(run.info, delay: delay)) }
+    }
+}
+
+/// Carries the handler's return out of a hook that only passes errors through.
+private final class ResultBox: Sendable {
+    private let storage = Mutex<HandlerReturn?>(nil)
+    func store(_ value: HandlerReturn) { storage.withLock { $0 = value } }
+    var value: HandlerReturn? { storage.withLock(\.self) }
+}

@@ -1,0 +1,161 @@
+package import LibPQ
+
+/// The ``RunStore`` on the functions of schema `absurd_swift`.
+///
+/// Its statements are never cancelled with the Swift task that waits for them: a write may carry the rows of
+/// several runs, and a claim that was sent must be heard of.
+package struct PostgresRunStore: RunStore {
+    private let pool: PostgresPool
+
+    package init(pool: PostgresPool) { self.pool = pool }
+
+    func send(_ sql: String, _ parameters: [SQLParameter]) async throws -> SQLRows {
+        try await pool.query(sql, parameters, isCancellable: false)
+    }
+
+    package func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] {
+        let rows = try await send(
+            """
+            select run_id, task_id, attempt, task_name, params, max_attempts, headers, wake_event, event_payload,
+              token, resumed
+            from absurd_swift.claim($1, $2, $3, $4, null, $5)
+            """,
+            [
+                .text(request.holder.queue), .text(request.holder.worker), .int(Int64(request.timeout)),
+                .int(Int64(request.limit)), .bool(request.sweeps),
+            ])
+        return try rows.map { try ClaimedRun($0, holder: request.holder) }
+    }
+
+    package func loadCheckpoints(
+        queue: String, runs: [RunID]
+    ) async throws -> [RunID: [String: JSONText?]] {
+        var loaded: [RunID: [String: JSONText?]] = [:]
+        var after: (position: Int32, step: String?) = (0, nil)
+        while true {
+            let rows = try await send(
+                "select position, step, state from absurd_swift.load_checkpoints($1, $2, $3, $4, $5)",
+                [
+                    .text(queue), .uuidArray(runs.map(\.uuid)), .int(Int64(after.position)),
+                    after.step.map { .text($0) } ?? .null, .int(Self.pageBytes),
+                ])
+            var bytes: Int64 = 0
+            for row in rows {
+                let position = try row.decode("position", as: Int32.self)
+                let step = try row.decode("step", as: String.self)
+                let state = try row.decode("state", as: String?.self)
+                loaded[runs[Int(position) - 1], default: [:]].updateValue(state.map(JSONText.init), forKey: step)
+                bytes += Int64(step.utf8.count + (state?.utf8.count ?? 0))
+                after = (position, step)
+            }
+            // The function stops after the row that fills the page, so a page that is not full is the last.
+            if bytes < Self.pageBytes { return loaded }
+        }
+    }
+
+    /// Bounds one answer, however many runs and however large their checkpoints.
+    private static let pageBytes: Int64 = 8 << 20
+
+    package func finish(
+        _ writes: [FinishWrite], holder: ClaimHolder, wait: Bool
+    ) async throws -> [FinishAnswer] {
+        let columns = writes.map(FinishColumns.init)
+        let rows = try await send(
+            """
+            select answer, task_state, sqlstate, message
+            from absurd_swift.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by position
+            """,
+            fence(holder, writes.map(\.key)) + [
+                .textArray(columns.map(\.action)), .textArray(columns.map(\.payload)),
+                .textArray(columns.map(\.step)), .timestampArray(columns.map(\.wakeAt)),
+                .doubleArray(columns.map(\.delay)), .bool(wait),
+            ])
+        return try answers(rows, writes.count) { row, answer in
+            switch answer {
+            case "done", "repeated":
+                guard let state = try TaskState(row, "task_state") else { throw SpawnStatement.wrongAnswer }
+                return .done(taskState: state)
+            default: return .refused(try Refusal(answer, row))
+            }
+        }
+    }
+
+    package func checkpoint(
+        _ writes: [CheckpointWrite], holder: ClaimHolder, wait: Bool
+    ) async throws -> [CheckpointAnswer] {
+        let rows = try await send(
+            """
+            select answer, state, sqlstate, message
+            from absurd_swift.checkpoint($1, $2, $3, $4, $5, $6, $7, $8) order by position
+            """,
+            fence(holder, writes.map(\.key)) + [
+                .textArray(writes.map(\.step)), .textArray(writes.map(\.state.text)),
+                .intArray(writes.map { $0.claimTimeout.map(Int64.init) }), .bool(wait),
+            ])
+        return try answers(rows, writes.count) { row, answer in
+            switch answer {
+            case "stored": .stored
+            case "kept": .kept(try row.decode("state", as: String?.self).map(JSONText.init))
+            default: .refused(try Refusal(answer, row))
+            }
+        }
+    }
+
+    package func renew(
+        _ writes: [RenewWrite], holder: ClaimHolder, wait: Bool
+    ) async throws -> [RenewAnswer] {
+        let rows = try await send(
+            "select answer from absurd_swift.renew($1, $2, $3, $4, $5, $6) order by position",
+            fence(holder, writes.map(\.key)) + [
+                .intArray(writes.map { $0.claimTimeout.map(Int64.init) }), .bool(wait),
+            ])
+        return try answers(rows, writes.count) { row, answer in
+            answer == "renewed" ? .renewed : .refused(try Refusal(answer, nil))
+        }
+    }
+
+    package func awaitEvent(
+        _ writes: [EventWait], holder: ClaimHolder, wait: Bool
+    ) async throws -> [WaitAnswer] {
+        let rows = try await send(
+            """
+            select answer, payload, sqlstate, message
+            from absurd_swift.await_event($1, $2, $3, $4, $5, $6, $7, $8, $9) order by position
+            """,
+            fence(holder, writes.map(\.key)) + [
+                .textArray(writes.map(\.step)), .textArray(writes.map(\.event)),
+                .doubleArray(writes.map { $0.timeout?.inSeconds }), .boolArray(writes.map(\.parks)), .bool(wait),
+            ])
+        return try answers(rows, writes.count) { row, answer in try WaitAnswer(answer, row) }
+    }
+
+    package func awaitTask(
+        _ writes: [TaskWait], holder: ClaimHolder, wait: Bool
+    ) async throws -> [WaitAnswer] {
+        let rows = try await send(
+            """
+            select answer, payload, sqlstate, message
+            from absurd_swift.await_task($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by position
+            """,
+            fence(holder, writes.map(\.key)) + [
+                .textArray(writes.map(\.step)), .textArray(writes.map(\.queue)),
+                .uuidArray(writes.map(\.task.uuid)), .doubleArray(writes.map(\.pollDelay.inSeconds)),
+                .boolArray(writes.map(\.parks)), .bool(wait),
+            ])
+        return try answers(rows, writes.count) { row, answer in try WaitAnswer(answer, row) }
+    }
+
+    private func fence(_ holder: ClaimHolder, _ keys: [ClaimKey]) -> [SQLParameter] {
+        [
+            .text(holder.queue), .text(holder.worker), .uuidArray(keys.map(\.run.uuid)),
+            .timestampArray(keys.map(\.token)),
+        ]
+    }
+
+    private func answers<Answer>(
+        _ rows: SQLRows, _ count: Int, _ decode: (SQLRow, String) throws -> Answer
+    ) throws -> [Answer] {
+        guard rows.count == count else { throw SpawnStatement.wrongAnswer }
+        return try rows.map { try decode($0, try $0.decode("answer", as: String.self)) }
+    }
+}

@@ -1,0 +1,113 @@
+public import ServiceLifecycle
+import Synchronization
+
+/// Several supervised workers of one queue, run as one service beside the rest of the program.
+///
+/// A worker that ends unexpectedly is started again after a growing pause while the others go on. More than
+/// ``WorkerOptions/maxRestarts`` restarts within ``WorkerOptions/restartWindow`` end the pool with an error.
+public final class WorkerPool: Service {
+    public let queue: String
+    public let workers: [Worker]
+    private let options: WorkerOptions
+    private let broadcaster = EventBroadcaster()
+    private let ledger: Mutex<RestartLedger>
+
+    /// - Parameter handlers: One for each task name; shared by all workers.
+    /// - Throws: ``AbsurdError`` with the codes `invalidConfiguration`, `duplicateHandler`, `invalidArgument`.
+    public convenience init(
+        _ client: AbsurdClient, queue: String = "default", handlers: [Handler],
+        options: WorkerOptions = WorkerOptions()
+    ) throws {
+        try self.init(
+            client, queue: queue, handlers: handlers, options: options,
+            store: PostgresRunStore(pool: client.pool))
+    }
+
+    package init(
+        _ client: AbsurdClient, queue: String, handlers: [Handler], options: WorkerOptions, store: any RunStore
+    ) throws {
+        try options.validate()
+        self.queue = queue
+        self.options = options
+        self.ledger = Mutex(RestartLedger(limit: options.maxRestarts, window: options.restartWindow))
+        let base = options.workerID ?? WorkerIdentity.unique()
+        let broadcaster = self.broadcaster
+        self.workers = try (1...options.workers).map { number in
+            try Worker(
+                client, queue: queue, handlers: handlers, options: options,
+                id: options.workers == 1 ? base : "\(base)-\(number)", store: store, broadcaster: broadcaster)
+        }
+    }
+
+    /// Works until shut down or cancelled.
+    ///
+    /// - Throws: ``AbsurdError``: `restartLimit`, or what ``Worker/run()`` throws when the database cannot serve
+    ///   workers of this queue.
+    public func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for worker in workers {
+                group.addTask { try await self.supervise(worker) }
+            }
+            // The first error cancels the other workers, which give their runs back.
+            try await group.waitForAll()
+        }
+    }
+
+    /// How often each worker was started again.
+    public var restarts: [WorkerRestarts] {
+        ledger.withLock { ledger in workers.map { ledger.restarts(of: $0.id) } }
+    }
+
+    /// The workers that were started again more than `limit` times.
+    public func restarts(above limit: Int) -> [WorkerRestarts] { restarts.filter { $0.count > limit } }
+
+    /// What happens in all workers from now on. Each call makes a subscription of its own.
+    ///
+    /// - Parameter bufferSize: How many events wait for a slow subscriber before the oldest is dropped.
+    public func events(bufferSize: Int = 256) -> WorkerEvents {
+        broadcaster.subscribe(bufferSize: bufferSize)
+    }
+}
+
+extension WorkerPool {
+    private func supervise(_ worker: Worker) async throws {
+        var backoff = Backoff(base: .milliseconds(100), cap: .seconds(10))
+        while true {
+            let start = ContinuousClock.now
+            do {
+                return try await worker.run()
+            } catch let error as AbsurdError where error.code.needsOperator {
+                throw error
+            } catch {
+                if Task.isCancelled || Task.isShuttingDownGracefully { return }
+                // A worker that has worked for a while starts afresh, not with the pauses of earlier trouble.
+                if ContinuousClock.now - start > options.restartWindow { backoff.reset() }
+                try noteRestart(of: worker, after: error)
+                let pause = backoff.next()
+                try await cancelWhenGracefulShutdown { try await Task.sleep(for: pause) }
+            }
+        }
+    }
+
+    private func noteRestart(of worker: Worker, after error: any Error) throws {
+        let text = String(describing: error)
+        let count = ledger.withLock { $0.record(workerID: worker.id, error: text, at: .now) }
+        guard let count else {
+            throw AbsurdError(
+                .restartLimit,
+                "the workers of queue '\(queue)' were restarted more than \(options.maxRestarts) times within "
+                    + "\(options.restartWindow); the last error was: \(text)")
+        }
+        worker.observer.report(.workerRestarted(count: count, error: text))
+    }
+}
+
+extension AbsurdError.Code {
+    /// Whether only a change of the database or the configuration can help, so that starting again cannot.
+    package var needsOperator: Bool {
+        [
+            .authenticationFailed, .databaseMissing, .schemaMissing, .schemaOutdated, .queueMissing,
+            .privilegeMissing, .invalidConfiguration,
+        ].contains(self)
+    }
+}

@@ -1,0 +1,156 @@
+-- Helpers that judge one row of a batch: payloads, policies, claims.
+
+-- Cast one payload.
+--
+-- Returns the value, or the SQLSTATE and message of a text that jsonb does not take: NUL escape,
+-- lone surrogate, number out of range, nesting or string beyond the server's limits. NULL stays NULL.
+create or replace function absurd_swift.parse_json(
+  p_text text,
+  out value jsonb,
+  out sqlstate text,
+  out message text
+)
+  language plpgsql
+  immutable
+as $$
+begin
+  value := p_text::jsonb;
+exception
+  when data_exception or program_limit_exceeded then
+    -- Qualified, since in a handler the bare names are the error's own.
+    parse_json.sqlstate := sqlstate;
+    parse_json.message := sqlerrm;
+end;
+$$;
+
+-- The piece of a statement that casts p_text, an expression over the rows before it, as j.
+--
+-- Casting under an exception block costs a subtransaction a row, several times the cast itself. So a
+-- batch is first cast plainly, and with p_careful only after that failed.
+create or replace function absurd_swift.json_join(p_text text, p_careful boolean)
+  returns text
+  language sql
+  immutable
+as $$
+  select case
+    when p_careful then format('cross join lateral absurd_swift.parse_json(%s) j', p_text)
+    else format(
+      'cross join lateral (select (%s)::jsonb as value, null::text as sqlstate, null::text as message) j',
+      p_text
+    )
+  end
+$$;
+
+-- Seconds of a cancellation policy, NULL when there is none or when it is no integer.
+--
+-- The functions of absurd raise 22P02 for a policy such as 1.5; that would end every claim of the queue.
+create or replace function absurd_swift.policy_seconds(p_policy jsonb, p_key text)
+  returns numeric
+  language sql
+  immutable
+as $$
+  select case when p_policy ->> p_key ~ '^\s*[+-]?[0-9]{1,18}\s*$' then (p_policy ->> p_key)::numeric end
+$$;
+
+-- Time at which a policy that began at p_start ends; NULL when never, or beyond what a timestamp holds.
+create or replace function absurd_swift.policy_end(p_start timestamptz, p_policy jsonb, p_key text)
+  returns timestamptz
+  language sql
+  immutable
+as $$
+  select case
+    when abs(absurd_swift.policy_seconds(p_policy, p_key)) <= 100000000000
+      then p_start + make_interval(secs => absurd_swift.policy_seconds(p_policy, p_key)::double precision)
+  end
+$$;
+
+-- When the attempt after p_attempt is due. NULL for a strategy that is not valid (stored before
+-- strategies were validated): such a task is not retried.
+create or replace function absurd_swift.retry_due(p_now timestamptz, p_strategy jsonb, p_attempt integer)
+  returns timestamptz
+  language plpgsql
+  immutable
+as $$
+begin
+  if p_strategy is null then
+    return p_now;
+  end if;
+  return p_now + make_interval(secs => absurd.retry_delay_seconds(p_strategy, p_attempt));
+exception
+  when sqlstate 'AB003' then
+    return null;
+end;
+$$;
+
+-- End of a claim after a write at p_now: renewed to the full timeout once less than two thirds of it
+-- is left, else as it was. Each renewal changes an index entry, which halves the rate of checkpoints.
+-- Never shortens; a claim without expiry, and a call without timeout, stay as they are.
+create or replace function absurd_swift.renewed_expiry(
+  p_expires timestamptz,
+  p_now timestamptz,
+  p_timeout integer
+)
+  returns timestamptz
+  language sql
+  immutable
+as $$
+  select case
+    when p_timeout > 0 and p_expires < p_now + make_interval(secs => p_timeout * 2.0 / 3)
+      then p_now + make_interval(secs => p_timeout)
+    else p_expires
+  end
+$$;
+
+-- Answer for a row that did not pass the fence. A run that would pass it now was only locked.
+create or replace function absurd_swift.verdict(
+  p_task_state text,
+  p_run_state text,
+  p_is_claim boolean
+)
+  returns text
+  language sql
+  immutable
+as $$
+  select case
+    when p_task_state = 'cancelled' or p_run_state = 'cancelled' then 'cancelled'
+    when p_run_state = 'failed' then 'failed'
+    when p_run_state = 'running' and p_is_claim then 'busy'
+    else 'lost'
+  end
+$$;
+
+-- Whether the queue's runs carry the time at which their cancellation policy ends (our own schema).
+create or replace function absurd_swift.has_cancel_at(p_queue text)
+  returns boolean
+  language sql
+  stable
+as $$
+  select exists (
+    select from pg_catalog.pg_attribute a
+    where a.attrelid = to_regclass(format('absurd.%I', 'r_' || p_queue))
+      and a.attname = 'cancel_at'
+      and not a.attisdropped
+  )
+$$;
+
+-- Raises AS001 unless all lengths are equal; cardinality() of a missing array is NULL and raises too.
+create or replace function absurd_swift.require_equal_lengths(variadic p_lengths integer[])
+  returns void
+  language plpgsql
+  immutable
+as $$
+begin
+  if (p_lengths[1] = all (p_lengths)) is not true then
+    raise exception 'array arguments differ in length: %', p_lengths using errcode = 'AS001';
+  end if;
+end;
+$$;
+
+-- Whether an array names an id twice.
+create or replace function absurd_swift.has_duplicates(p_ids uuid[])
+  returns boolean
+  language sql
+  immutable
+as $$
+  select count(distinct x.id) < cardinality(p_ids) from unnest(p_ids) x(id)
+$$;

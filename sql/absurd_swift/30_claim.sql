@@ -1,0 +1,122 @@
+-- Claim up to p_limit due runs of a queue, oldest first.
+--
+-- p_claim_timeout: seconds, 0 for a claim without expiry. p_limit 0 sweeps only. p_due_from: lower
+-- bound of the due time; a worker passes the smallest due time of its last batch, so that the entries
+-- of finished runs, which an open transaction keeps in the index, are not read again and again. Runs
+-- due earlier need a claim without bound now and then. p_sweep: first cancel by policy and fail
+-- expired claims (31_sweeps); what these set free is claimed by the same call.
+--
+-- The planner settings matter: without them the plan flips to a sort or a scan of the backlog as tables
+-- grow, or before they are analyzed.
+--
+-- Locks: of each due run the run row, then the task row, SKIP LOCKED; expired waits of the claimed
+-- runs, SKIP LOCKED, since emit_event deletes waits without a lock on their run.
+-- Returns a row per claimed run, in order of due time; token is the third part of the fence.
+-- Raises 42P01 for an unknown queue.
+create or replace function absurd_swift.claim(
+  p_queue text,
+  p_worker text,
+  p_claim_timeout integer,
+  p_limit integer,
+  p_due_from timestamptz default null,
+  p_sweep boolean default true
+)
+  returns table(
+    run_id uuid,
+    task_id uuid,
+    attempt integer,
+    task_name text,
+    params text,
+    retry_strategy text,
+    max_attempts integer,
+    headers text,
+    wake_event text,
+    event_payload text,
+    token timestamptz,
+    claim_expires_at timestamptz,
+    due timestamptz,
+    resumed boolean
+  )
+  language plpgsql
+  set lock_timeout = '200ms'
+  set jit = off
+  set enable_seqscan = off
+  set enable_hashjoin = off
+  set enable_mergejoin = off
+  set enable_bitmapscan = off
+  set enable_sort = off
+as $$
+declare
+  v_limit integer := greatest(coalesce(p_limit, 1), 0);
+  v_timeout integer := greatest(coalesce(p_claim_timeout, 30), 0);
+  -- On the first start max_duration takes the place of max_delay.
+  v_cancel_at text := case when absurd_swift.has_cancel_at(p_queue) then
+    ', cancel_at = case when c.first_started_at is null'
+    ' then absurd_swift.policy_end($5, c.cancellation, ''max_duration'') else r.cancel_at end'
+    else '' end;
+begin
+  if p_sweep then
+    perform absurd_swift.sweep_policies(p_queue, greatest(v_limit, 100));
+    perform absurd_swift.sweep_claims(p_queue, greatest(v_limit, 100));
+  end if;
+  if v_limit = 0 then
+    return;
+  end if;
+  -- The clock is read after the sweeps, so that the retries they made are due for this claim. The token
+  -- is later than the run's previous one even when the clock stands still or steps back.
+  return query execute format($sql$
+    with c as materialized (
+      select r.run_id, r.task_id, r.available_at as due, t.first_started_at, t.cancellation
+      from absurd.%1$I r
+      join absurd.%2$I t on t.task_id = r.task_id
+      where r.state in ('pending', 'sleeping')
+        and r.available_at between $4 and $5
+        and t.state in ('pending', 'sleeping', 'running')
+      order by r.available_at, r.run_id
+      limit $3
+      for update skip locked
+    ),
+    u as (
+      update absurd.%1$I r
+      set state = 'running',
+          claimed_by = $1,
+          claim_expires_at = case when $2 > 0 then $5 + make_interval(secs => $2) end,
+          started_at = greatest($5, r.started_at + interval '1 microsecond'),
+          available_at = $5
+          %4$s
+      from c
+      where r.run_id = c.run_id
+      returning r.run_id, r.task_id, r.attempt, r.wake_event, r.event_payload, r.started_at,
+        r.claim_expires_at, c.due, c.first_started_at is not null as resumed
+    ),
+    s as (
+      update absurd.%2$I t
+      set state = 'running',
+          attempts = greatest(t.attempts, u.attempt),
+          first_started_at = coalesce(t.first_started_at, $5),
+          last_attempt_run = u.run_id
+      from u
+      where t.task_id = u.task_id
+      returning u.*, t.task_name, t.params, t.retry_strategy, t.max_attempts, t.headers
+    ),
+    e as materialized (
+      select w.run_id, w.step_name
+      from c
+      join absurd.%3$I w on w.run_id = c.run_id
+      where w.timeout_at <= $5
+      for update of w skip locked
+    ),
+    d as (
+      delete from absurd.%3$I w using e where w.run_id = e.run_id and w.step_name = e.step_name
+    )
+    select s.run_id, s.task_id, s.attempt, s.task_name, s.params::text, s.retry_strategy::text,
+      s.max_attempts, s.headers::text, s.wake_event, s.event_payload::text, s.started_at,
+      s.claim_expires_at, s.due, s.resumed
+    from s
+    order by s.due, s.run_id
+    $sql$,
+    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, v_cancel_at
+  ) using coalesce(nullif(p_worker, ''), 'worker'), v_timeout, v_limit,
+    coalesce(p_due_from, '-infinity'), absurd.current_time();
+end;
+$$;

@@ -1,0 +1,79 @@
+-- Cancel tasks that are not terminal, with all their open runs, and wake what waited for them.
+--
+-- Locks: the tasks' open runs by run_id, then the tasks by task_id; with p_wait = false SKIP LOCKED,
+-- and a task of which anything is locked elsewhere is left alone.
+-- Returns the tasks that were cancelled.
+create or replace function absurd_swift.cancel_tasks(
+  p_queue text,
+  p_tasks uuid[],
+  p_now timestamptz,
+  p_wait boolean
+)
+  returns table(task_id uuid)
+  language plpgsql
+as $$
+declare
+  v_runs uuid[];
+  v_tasks uuid[];
+begin
+  execute format($sql$
+    select array_agg(l.run_id)
+    from (
+      select r.run_id
+      from (select distinct x.task_id from unnest($1) x(task_id)) i
+      join absurd.%1$I r on r.task_id = i.task_id
+      where (r.state in ('pending', 'sleeping', 'running')) is true
+      order by r.run_id
+      for update of r %2$s
+    ) l
+    $sql$,
+    'r_' || p_queue, case when p_wait then '' else 'skip locked' end
+  ) into v_runs using p_tasks;
+
+  -- A statement of its own, so that it sees a run that a retry made while the locks were waited for.
+  -- Such a run needs no waiting: nobody but a claim that skips locked rows can be after it.
+  execute format($sql$
+    select array_agg(l.task_id)
+    from (
+      select t.task_id
+      from (select distinct x.task_id from unnest($1) x(task_id)) i
+      join absurd.%2$I t on t.task_id = i.task_id
+      where t.state in ('pending', 'sleeping', 'running')
+        and ($3 or not exists (
+          select from absurd.%1$I r
+          where r.task_id = t.task_id
+            and (r.state in ('pending', 'sleeping', 'running')) is true
+            and r.run_id <> all (coalesce($2, '{}'))
+        ))
+      order by t.task_id
+      for update of t %3$s
+    ) l
+    $sql$,
+    'r_' || p_queue, 't_' || p_queue, case when p_wait then '' else 'skip locked' end
+  ) into v_tasks using p_tasks, v_runs, p_wait;
+
+  if v_tasks is null then
+    return;
+  end if;
+  execute format($sql$
+    with i as materialized (select x.task_id from unnest($1) x(task_id)),
+    u as (
+      update absurd.%1$I r
+      set state = 'cancelled', claimed_by = null, claim_expires_at = null
+      from i
+      where r.task_id = i.task_id and (r.state in ('pending', 'sleeping', 'running')) is true
+    ),
+    w as (
+      delete from absurd.%3$I w using i where w.task_id = i.task_id
+    )
+    update absurd.%2$I t
+    set state = 'cancelled', cancelled_at = coalesce(t.cancelled_at, $2)
+    from i
+    where t.task_id = i.task_id
+    $sql$,
+    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue
+  ) using v_tasks, p_now;
+  perform absurd_swift.wake_result_waits(p_queue, v_tasks, v_runs, p_now);
+  return query select unnest(v_tasks);
+end;
+$$;

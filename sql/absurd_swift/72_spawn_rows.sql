@@ -1,0 +1,158 @@
+-- spawn without isolation: fails as a whole if a value cannot be written or, unless p_careful, if a
+-- row's params or options are at fault.
+create or replace function absurd_swift.spawn_rows(
+  p_queue text,
+  p_task_ids uuid[],
+  p_run_ids uuid[],
+  p_names text[],
+  p_params text[],
+  p_options text[],
+  p_careful boolean
+)
+  returns table(
+    "position" integer, task_id uuid, run_id uuid, attempt integer, created boolean, sqlstate text,
+    message text
+  )
+  language plpgsql
+as $$
+#variable_conflict use_column
+declare
+  v_answered boolean[] := array_fill(false, array[cardinality(p_names)]);
+  v_is_partitioned boolean := to_regclass(format('absurd.%I', 'i_' || p_queue)) is not null;
+  v_has_cancel_at boolean := absurd_swift.has_cancel_at(p_queue);
+begin
+  for "position", task_id, run_id, attempt, created, sqlstate, message in execute format($sql$
+    with i as materialized (
+      select x.ordinality::integer as position, x.name,
+        coalesce(x.task_id, absurd.portable_uuidv7()) as task_id,
+        coalesce(x.run_id, absurd.portable_uuidv7()) as run_id,
+        j.value as params, o.headers, o.retry_strategy, o.max_attempts, o.cancellation, o.idempotency_key,
+        case
+          when coalesce(btrim(x.name), '') = '' then 'AS007'
+          when not (absurd_swift.is_id_of_now(x.task_id, $6) and absurd_swift.is_id_of_now(x.run_id, $6))
+            then 'AS008'
+          else coalesce(j.sqlstate, o.sqlstate)
+        end as sqlstate,
+        case
+          when coalesce(btrim(x.name), '') = '' then 'the task name is blank'
+          when not (absurd_swift.is_id_of_now(x.task_id, $6) and absurd_swift.is_id_of_now(x.run_id, $6))
+            then 'task and run id must be UUIDv7 of about now'
+          else coalesce(j.message, o.message)
+        end as message
+      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
+        with ordinality x(task_id, run_id, name, params, options, ordinality)
+      %6$s
+      cross join lateral absurd_swift.%7$s(x.options) o
+    ),
+    %3$s
+    a as (
+      insert into absurd.%2$I (
+        task_id, task_name, params, headers, retry_strategy, max_attempts, cancellation, enqueue_at,
+        state, attempts, last_attempt_run, idempotency_key
+      )
+      select n.task_id, n.name, n.params, n.headers, n.retry_strategy, n.max_attempts, n.cancellation, $6,
+        'pending', 1, n.run_id, n.idempotency_key
+      from n
+      order by n.idempotency_key, n.position
+      on conflict do nothing
+      returning task_id
+    ),
+    m as materialized (
+      select n.position, n.task_id, n.run_id, n.cancellation from n join a on a.task_id = n.task_id
+    ),
+    b as (
+      insert into absurd.%1$I (run_id, task_id, attempt, state, available_at, created_at %4$s)
+      select m.run_id, m.task_id, 1, 'pending', $6, $6 %5$s
+      from m
+      order by m.position
+    )
+    select m.position, m.task_id, m.run_id, 1, true, null, null from m
+    union all
+    select i.position, null, null, null, null, i.sqlstate, i.message from i where i.sqlstate is not null
+    $sql$,
+    'r_' || p_queue, 't_' || p_queue,
+    case when v_is_partitioned
+      -- Partitioned queues keep their keys in a registry of their own; a row whose key is there is not new.
+      then format($sql$
+        k as (
+          insert into absurd.%I (idempotency_key, task_id)
+          select i.idempotency_key, i.task_id
+          from i
+          where i.sqlstate is null and i.idempotency_key is not null
+          order by i.idempotency_key, i.position
+          on conflict do nothing
+          returning task_id
+        ),
+        n as materialized (
+          select i.* from i left join k on k.task_id = i.task_id
+          where i.sqlstate is null and (i.idempotency_key is null or k.task_id is not null)
+        ),
+        $sql$, 'i_' || p_queue)
+      else 'n as materialized (select i.* from i where i.sqlstate is null),' end,
+    case when v_has_cancel_at then ', cancel_at' else '' end,
+    case when v_has_cancel_at then ', absurd_swift.policy_end($6, m.cancellation, ''max_delay'')' else '' end,
+    absurd_swift.json_join('coalesce(x.params, ''null'')', p_careful),
+    case when p_careful then 'parse_spawn_options' else 'spawn_options' end
+  ) using p_task_ids, p_run_ids, p_names, p_params, p_options, absurd.current_time()
+  loop
+    v_answered["position"] := true;
+    return next;
+  end loop;
+
+  if false = any (v_answered) then
+    return query select * from absurd_swift.spawn_rest(
+      p_queue, p_task_ids, p_run_ids, p_options, v_answered, v_is_partitioned
+    );
+  end if;
+end;
+$$;
+
+-- Answers for the rows of spawn that made nothing: a resend, or the key belongs to another task.
+create or replace function absurd_swift.spawn_rest(
+  p_queue text,
+  p_task_ids uuid[],
+  p_run_ids uuid[],
+  p_options text[],
+  p_answered boolean[],
+  p_is_partitioned boolean
+)
+  returns table(
+    "position" integer, task_id uuid, run_id uuid, attempt integer, created boolean, sqlstate text,
+    message text
+  )
+  language plpgsql
+  set enable_seqscan = off
+  set enable_hashjoin = off
+  set enable_mergejoin = off
+  set enable_bitmapscan = off
+as $$
+begin
+  return query execute format($sql$
+    select i.position,
+      case when s.task_id is not null then i.task_id else h.task_id end,
+      case when s.task_id is not null then i.run_id else h.last_attempt_run end,
+      case when s.task_id is not null then 1 else h.attempts end,
+      case when s.task_id is not null then true when h.task_id is not null then false end,
+      case when coalesce(s.task_id, h.task_id) is null then '40001' end,
+      case when coalesce(s.task_id, h.task_id) is null
+        then 'the task of this idempotency key was deleted concurrently' end
+    from (
+      select x.ordinality::integer as position, x.task_id, x.run_id, x.options::jsonb ->> 'idempotency_key' as key
+      from unnest($1::uuid[], $2::uuid[], $3::text[], $4::boolean[])
+        with ordinality x(task_id, run_id, options, answered, ordinality)
+      where not x.answered
+    ) i
+    left join absurd.%1$I s on s.task_id = i.task_id
+    %2$s
+    $sql$,
+    't_' || p_queue,
+    case when p_is_partitioned
+      then format(
+        'left join absurd.%I k on k.idempotency_key = i.key left join absurd.%I h on h.task_id = k.task_id',
+        'i_' || p_queue, 't_' || p_queue
+      )
+      else format('left join absurd.%I h on h.idempotency_key = i.key', 't_' || p_queue)
+    end
+  ) using p_task_ids, p_run_ids, p_options, p_answered;
+end;
+$$;
