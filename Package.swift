@@ -131,5 +131,7 @@ let package = Package(
 
 // Only who builds the documentation needs the plugin; packages that use this one never resolve it.
 if Context.environment["ABSURD_DOCUMENTATION"] != nil {
-    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+    package.dependencies += [
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")
+    ]
 }
