@@ -136,3 +136,10 @@ let package = Package(
         ),
     ]
 )
+
+// Only who builds the documentation needs the plugin; packages that use this one never resolve it.
+if Context.environment["ABSURD_DOCUMENTATION"] != nil {
+    package.dependencies += [
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")
+    ]
+}
