@@ -3,6 +3,7 @@ import LibPQ
 import Logging
 import Synchronization
 import TestSupport
+import Testing
 
 /// A client and a pool on the test's database, running while `body` does.
 struct Engine: Sendable {
