@@ -11,7 +11,7 @@ struct PoolSupervisionTests {
         var description: String { "a fault of the worker" }
     }
 
-    private func client() throws -> AbsurdClient { try AbsurdClient(AbsurdConfiguration("host=/nowhere")) }
+    private func client() throws -> AbsurdClient { try AbsurdClient(AbsurdConfiguration("host=/nowhere"), logger: .quiet) }
 
     @Test func `a worker that ends unexpectedly is started again while the others go on`() async throws {
         let faults = Mutex<[String: Int]>([:])

@@ -9,33 +9,6 @@ import Testing
 /// What becomes of running handlers at a graceful shutdown; attempts are read from the rows.
 @Suite(.database(.migrated), .timeLimit(.minutes(1)))
 struct ShutdownTests {
-    /// Spawns one task, shuts the pool down when its handler has reached `point`, and returns the run's row.
-    private func shutDown(
-        _ handler: Handler, at point: HoldPoint, grace: Duration = .zero,
-        whileStopping: @escaping @Sendable (AbsurdClient, TaskID) async throws -> Void = { _, _ in }
-    ) async throws -> (state: String, attempt: Int32, claimedBy: String?) {
-        let client = try makeClient()
-        try await client.createQueue("default")
-        let pool = try WorkerPool(client, handlers: [handler], options: testOptions { $0.shutdownGrace = grace })
-        let task = try await client.spawn(handler.taskName, params: nil)
-        try await testGracefulShutdown { trigger in
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await pool.run() }
-                await point.untilArrived()
-                trigger.triggerGracefulShutdown()
-                try await whileStopping(client, task.taskID)
-                try await group.waitForAll()
-            }
-        }
-        let row = try await client.pool.query(
-            "select state, attempt, claimed_by from absurd.r_default where task_id = $1", [.uuid(task.taskID.uuid)]
-        )[0]
-        await client.close()
-        return (
-            try row.decode("state"), try row.decode("attempt"), try row.decode("claimed_by", as: String?.self)
-        )
-    }
-
     @Test func `a handler within its grace period completes`() async throws {
         let point = HoldPoint()
         let handler = Handler("finishes") { _ in
@@ -72,22 +45,6 @@ struct ShutdownTests {
         #expect(run == ("pending", 1, nil))
         let steps = try await TestDatabase.current.connect().query("select 1 from absurd.c_default")
         #expect(steps.isEmpty)
-    }
-
-    @Test func `the run of a handler that computes without pause is given back unspent`() async throws {
-        let point = HoldPoint()
-        let isDone = Atomic<Bool>(false)
-        let handler = Handler("computes") { _ in
-            point.arrive()
-            while !isDone.load(ordering: .relaxed) {}
-            return .complete
-        }
-        let run = try await shutDown(handler, at: point) { client, task in
-            try await TestDatabase.current.wait(
-                until: "select state = 'pending' and claimed_by is null from absurd.r_default")
-            isDone.store(true, ordering: .relaxed)
-        }
-        #expect(run == ("pending", 1, nil))
     }
 
     @Test func `a write that is under way at the end of the grace period is recorded`() async throws {

@@ -6,23 +6,6 @@ import Testing
 
 @Suite(.database(.migrated), .timeLimit(.minutes(1)))
 struct WorkerTests {
-    @Test func `a handler that computes without pause does not block its worker`() async throws {
-        let isDone = Atomic<Bool>(false)
-        let busy = Handler("busy") { _ in
-            while !isDone.load(ordering: .relaxed) {}
-            return .complete
-        }
-        let quick = Handler("quick") { _ in .complete }
-        try await withEngine([busy, quick]) { engine in
-            let first = try await engine.client.spawn("busy", params: nil)
-            try await engine.waitUntil(first.taskID, is: .running)
-            let second = try await engine.client.spawn("quick", params: nil)
-            _ = try await second.result(timeout: .seconds(20))
-            isDone.store(true, ordering: .relaxed)
-            _ = try await first.result(timeout: .seconds(20))
-        }
-    }
-
     @Test func `an unknown task name is put off 15 to 30 seconds and spends no attempt`() async throws {
         try await withEngine([]) { engine in
             let events = engine.pool.events()
