@@ -1,5 +1,5 @@
-public import Logging
 package import LibPQ
+public import Logging
 public import ServiceLifecycle
 
 /// Spawns tasks, emits events and operates queues. Shared by a whole process.

@@ -57,7 +57,9 @@ extension AbsurdConfiguration {
             return AbsurdConfiguration(isConnectionString ? database : "")
         }
         if value("PGSERVICE") != nil { return AbsurdConfiguration("") }
-        if value("PGHOST") != nil || value("PGHOSTADDR") != nil { return AbsurdConfiguration("dbname=absurd") }
+        if value("PGHOST") != nil || value("PGHOSTADDR") != nil {
+            return AbsurdConfiguration("dbname=absurd")
+        }
         return AbsurdConfiguration("postgresql://localhost/absurd")
     }
 
@@ -68,7 +70,8 @@ extension AbsurdConfiguration {
         }
         for (name, value) in [("statementTimeout", statementTimeout), ("connectTimeout", connectTimeout)] {
             guard value >= .seconds(1) else {
-                throw AbsurdError(.invalidConfiguration, "\(name) must be at least one second, and is \(value)")
+                throw AbsurdError(
+                    .invalidConfiguration, "\(name) must be at least one second, and is \(value)")
             }
         }
         var configuration = PostgresConfiguration(connectionString: connectionString)

@@ -10,7 +10,8 @@ public struct SpawnOptions: Sendable, Hashable {
     public var idempotencyKey: String?
 
     public init(
-        maxAttempts: AttemptLimit? = nil, retry: RetryStrategy? = nil, cancellation: CancellationPolicy? = nil,
+        maxAttempts: AttemptLimit? = nil, retry: RetryStrategy? = nil,
+        cancellation: CancellationPolicy? = nil,
         headers: [String: JSONValue] = [:], idempotencyKey: String? = nil
     ) {
         self.maxAttempts = maxAttempts

@@ -34,7 +34,8 @@ extension TaskContext {
             return try text.decode(as: type)
         } catch let error as DecodingError {
             throw AbsurdError(
-                .undecodable, "the payload of event '\(event)' does not decode as \(type): \(describe(error))")
+                .undecodable, "the payload of event '\(event)' does not decode as \(type): \(describe(error))"
+            )
         }
     }
 

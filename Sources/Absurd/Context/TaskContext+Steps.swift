@@ -96,7 +96,8 @@ extension TaskContext {
             key: run.key, step: checkpoint, state: state, claimTimeout: claimTimeout > 0 ? claimTimeout : nil)
         let holder = run.holder
         let answer = try await self.write(
-            refusal: \.refusal) { writer in
+            refusal: \.refusal
+        ) { writer in
             try await writer.checkpoint(write, holder: holder)
         }
         if case .kept(let stored) = answer {

@@ -1,9 +1,10 @@
+package import LibPQ
+
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
 #else
 public import Foundation
 #endif
-package import LibPQ
 
 /// Why an attempt or a task failed, as it is stored.
 ///

@@ -36,7 +36,8 @@ public enum AbsurdSchema {
         return UnsafeBufferPointer(start: rows, count: count).map { row in
             File(
                 name: String(cString: row.name),
-                text: String(decoding: UnsafeBufferPointer(start: row.text, count: row.length), as: UTF8.self))
+                text: String(decoding: UnsafeBufferPointer(start: row.text, count: row.length), as: UTF8.self)
+            )
         }
     }()
 }

@@ -1,5 +1,5 @@
-package import Logging
 import LibPQ
+package import Logging
 import Synchronization
 
 /// The way back to the database for everything that executions record.

@@ -10,7 +10,9 @@ public struct WorkerOptions: Sendable {
         public static let onCheckpoint = Renewal(kind: .onCheckpoint)
 
         /// The worker does, for handlers that do one long thing, until the execution has lasted `bound`.
-        public static func automatic(upTo bound: Duration) -> Renewal { Renewal(kind: .automatic(upTo: bound)) }
+        public static func automatic(upTo bound: Duration) -> Renewal {
+            Renewal(kind: .automatic(upTo: bound))
+        }
     }
 
     /// How many claim loops a pool has, each supervised on its own. More of them isolate faults from one another;
@@ -66,9 +68,12 @@ extension WorkerOptions {
         }
         try require((1...1000).contains(workers), "workers", "from 1 to 1000", workers)
         try require((1...100_000).contains(concurrency), "concurrency", "from 1 to 100000", concurrency)
-        if let batchSize { try require((1...10_000).contains(batchSize), "batchSize", "from 1 to 10000", batchSize) }
+        if let batchSize {
+            try require((1...10_000).contains(batchSize), "batchSize", "from 1 to 10000", batchSize)
+        }
         try require(
-            claimTimeout >= .seconds(1) && claimTimeout <= .days(365), "claimTimeout", "from 1 second to 365 days",
+            claimTimeout >= .seconds(1) && claimTimeout <= .days(365), "claimTimeout",
+            "from 1 second to 365 days",
             claimTimeout)
         if case .automatic(let bound) = renewal.kind {
             try require(bound >= claimTimeout, "renewal", "automatic up to at least the claim timeout", bound)

@@ -24,7 +24,8 @@ public final class WorkerPool: Service {
     }
 
     package init(
-        _ client: AbsurdClient, queue: String, handlers: [Handler], options: WorkerOptions, store: any RunStore
+        _ client: AbsurdClient, queue: String, handlers: [Handler], options: WorkerOptions,
+        store: any RunStore
     ) throws {
         try options.validate()
         self.queue = queue
