@@ -40,7 +40,8 @@ struct ExtensionPlanTests {
 
     /// No table is scanned, and no more rows are fetched than so many for each row of the call.
     private func expectReads(
-        _ queue: ExtensionQueue, perRow: Int, _ rows: Int64, sourceLocation: SourceLocation = #_sourceLocation,
+        _ queue: ExtensionQueue, perRow: Int, _ rows: Int64,
+        sourceLocation: SourceLocation = #_sourceLocation,
         _ body: () async throws -> Void
     ) async throws {
         try await queue.connection.withTransaction { transaction in
@@ -53,7 +54,8 @@ struct ExtensionPlanTests {
                 """)[0]
             #expect(try reads.decode("scans") == 0, sourceLocation: sourceLocation)
             #expect(
-                try reads.decode("reads", as: Int.self) <= perRow * Int(rows) + 10, sourceLocation: sourceLocation)
+                try reads.decode("reads", as: Int.self) <= perRow * Int(rows) + 10,
+                sourceLocation: sourceLocation)
         }
     }
 }
@@ -61,7 +63,9 @@ struct ExtensionPlanTests {
 @Suite(.timeLimit(.minutes(2)))
 struct ExtensionIndexTests {
     @Test(arguments: QueueVariant.all)
-    func `official queues are given the index that the claim needs, once`(_ variant: QueueVariant) async throws {
+    func `official queues are given the index that the claim needs, once`(_ variant: QueueVariant)
+        async throws
+    {
         try await variant.withQueue { queue in
             let statements = try await queue.missingIndexes()
             #expect(statements.isEmpty == (variant.contents == .migrated))
