@@ -1,3 +1,4 @@
+import Absurd
 import LibPQ
 
 /// Queues full of due runs, as a burst of spawns a day long would have left them.

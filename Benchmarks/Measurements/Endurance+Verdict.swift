@@ -1,5 +1,6 @@
 import Absurd
 import Foundation
+import LibPQ
 
 extension Endurance {
     /// What the rows say about the run.

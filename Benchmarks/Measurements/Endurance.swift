@@ -1,6 +1,7 @@
 import Absurd
 import ArgumentParser
 import Foundation
+import LibPQ
 
 /// Tasks of three steps on four worker processes, of which one after the other is killed inside a step.
 ///

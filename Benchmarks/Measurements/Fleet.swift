@@ -1,4 +1,6 @@
+import Absurd
 import Foundation
+import LibPQ
 
 /// A step in whose body a worker was killed.
 struct KilledStep {

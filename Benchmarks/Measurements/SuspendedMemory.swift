@@ -1,6 +1,7 @@
 import Absurd
 import ArgumentParser
 import Foundation
+import LibPQ
 
 /// Measures what a worker process still holds when all its tasks are suspended.
 struct SuspendedMemory: AsyncParsableCommand {
@@ -33,7 +34,7 @@ struct SuspendedMemory: AsyncParsableCommand {
                 resident.append(try residentMegabytes(of: worker.processID))
                 progress("round \(round): \(resident[round - 1]) MB resident")
             }
-            let report = try await figures(worker, database, fresh: fresh, resident)
+            let report = try await measured(worker, database, fresh: fresh, resident)
             try await worker.stop()
             return report
         }
@@ -48,7 +49,7 @@ struct SuspendedMemory: AsyncParsableCommand {
             """, [.int(Int64(tasks)), .text(event)])
     }
 
-    private func figures(
+    private func measured(
         _ worker: WorkerProcess, _ database: PrivateDatabase, fresh: Double, _ resident: [Double]
     ) async throws -> Report {
         let (slots, inUse) = try await idleCounts(of: worker)

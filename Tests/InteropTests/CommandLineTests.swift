@@ -12,8 +12,10 @@ struct CommandLineTests {
         let listed = try await absurdctlSucceeds("list-queues").output
         #expect(listed.split(separator: "\n") == ["parts", "plain"])
         try await withClient { client in
-            #expect(try await client.queuePolicy("plain")?.storageMode == .unpartitioned)
-            #expect(try await client.queuePolicy("parts")?.storageMode == .partitioned)
+            let plain = try await client.queuePolicy("plain")
+            let parts = try await client.queuePolicy("parts")
+            #expect(plain?.storageMode == .unpartitioned)
+            #expect(parts?.storageMode == .partitioned)
         }
         try await absurdctlSucceeds("drop-queue", "parts", "--yes")
         #expect(try await absurdctlSucceeds("list-queues").output.split(separator: "\n") == ["plain"])

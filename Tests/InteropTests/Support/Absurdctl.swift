@@ -21,19 +21,19 @@ struct CommandResult: Sendable {
 ///
 /// - Parameter environment: Variables beside those of this process.
 func absurdctl(_ arguments: [String], environment: [String: String] = [:]) async throws -> CommandResult {
-    let program = try PythonEnvironment.program("absurdctl")
     var changes: [Environment.Key: String?] = [
-        "PGDATABASE": TestDatabase.current.connectionString, "ABSURD_DATABASE_URL": .some(nil),
+        "PATH": try PythonEnvironment.path(to: "absurdctl"),
+        "PGDATABASE": TestDatabase.current.connectionString, "ABSURD_DATABASE_URL": nil,
     ]
     for (name, value) in environment {
         if let key = Environment.Key(rawValue: name) { changes[key] = value }
     }
     let result = try await run(
-        .path(FilePath(program)), arguments: Arguments(arguments), environment: .inherit.updating(changes),
+        .name("absurdctl"), arguments: Arguments(arguments), environment: .inherit.updating(changes),
         output: .string(limit: 1 << 20), error: .string(limit: 1 << 20))
     return CommandResult(
-        succeeded: result.terminationStatus.isSuccess, output: result.standardOutput ?? "",
-        error: result.standardError ?? "")
+        succeeded: result.terminationStatus.isSuccess, output: result.standardOutput,
+        error: result.standardError)
 }
 
 /// The same for a command that has to succeed.

@@ -55,12 +55,12 @@ final class Peer: Sendable {
 
     /// Runs the process on the test's database while `body` does.
     static func with(queue: String, _ body: (Peer) async throws -> Void) async throws {
-        let python = try PythonEnvironment.program("python")
+        let path = try PythonEnvironment.path(to: "python")
         let database = TestDatabase.current.connectionString
         let (stream, continuation) = AsyncStream.makeStream(of: Request.self)
         let peer = Peer(continuation)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await serve(stream, python: python, queue: queue, database: database) }
+            group.addTask { try await serve(stream, path: path, queue: queue, database: database) }
             do {
                 try await body(peer)
             } catch {
@@ -73,12 +73,12 @@ final class Peer: Sendable {
     }
 
     private static func serve(
-        _ requests: AsyncStream<Request>, python: String, queue: String, database: String
+        _ requests: AsyncStream<Request>, path: String, queue: String, database: String
     ) async throws {
         do {
             _ = try await run(
-                .path(FilePath(python)), arguments: ["-u", PythonEnvironment.script("peer.py"), queue],
-                environment: .inherit.updating(["ABSURD_DATABASE_URL": database]),
+                .name("python"), arguments: ["-u", PythonEnvironment.script("peer.py"), queue],
+                environment: .inherit.updating(["PATH": path, "ABSURD_DATABASE_URL": database]),
                 input: .inputWriter, output: .sequence, error: .currentStandardError
             ) { process in
                 var lines = process.standardOutput.strings().makeAsyncIterator()

@@ -4,12 +4,13 @@ import Testing
 
 /// The project's `.venv`, in which `make setup` installs the Python SDK and `absurdctl`.
 enum PythonEnvironment {
-    /// The path of one of its programs.
+    private static let programs = Repository.root.appending(path: ".venv/bin").path
+
+    /// The search path that finds its programs first.
     ///
-    /// Where it is missing, the test is cancelled; with `CI=true` it fails.
-    static func program(_ name: String) throws -> String {
-        let path = Repository.root.appending(path: ".venv/bin/\(name)").path
-        guard FileManager.default.isExecutableFile(atPath: path) else {
+    /// Where the wanted one is missing, the test is cancelled; with `CI=true` it fails.
+    static func path(to name: String) throws -> String {
+        guard FileManager.default.isExecutableFile(atPath: "\(programs)/\(name)") else {
             let message: Comment = "needs \(name) in .venv: run make setup"
             guard ProcessInfo.processInfo.environment["CI"] != "true" else {
                 Issue.record(message)
@@ -17,7 +18,7 @@ enum PythonEnvironment {
             }
             try Test.cancel(message)
         }
-        return path
+        return programs + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "")
     }
 
     /// The path of a program of these tests.
