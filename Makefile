@@ -39,6 +39,10 @@ lint: ## Check format and source rules
 format: ## Format the Swift sources
 	scripts/format
 
+.PHONY: docs
+docs: setup ## Build the documentation into .build/plugins/Swift-DocC/outputs
+	scripts/docs
+
 .PHONY: clean
 clean: ## Remove what builds and set-up have made in this folder
 	rm -rf .build .build-* .swiftpm .venv

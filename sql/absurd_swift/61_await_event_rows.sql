@@ -179,9 +179,13 @@ begin
     return '{}';
   end if;
   loop
+    -- Only names that are not there: "on conflict" would wait for whoever is changing an existing row.
     execute format($sql$
       insert into absurd.%1$I (event_name, payload, emitted_at)
-      select x.name, null, 'epoch' from unnest($1) x(name) order by x.name
+      select x.name, null, 'epoch'
+      from unnest($1) x(name)
+      where not exists (select from absurd.%1$I e where e.event_name = x.name)
+      order by x.name
       on conflict do nothing
       $sql$,
       'e_' || p_queue

@@ -38,6 +38,7 @@ public final class AbsurdClient: Service, Sendable {
 }
 
 /// Runs `body` with a client that is closed afterwards. For scripts and tools.
+@discardableResult
 public func withAbsurd<Result>(
     _ configuration: AbsurdConfiguration = .environment(), logger: Logger = Logger(label: "absurd"),
     _ body: (AbsurdClient) async throws -> Result

@@ -77,6 +77,7 @@ extension AbsurdConfiguration {
         configuration.statementTimeout = statementTimeout
         configuration.connectTimeout = connectTimeout
         configuration.applicationName = applicationName
+        configuration.waitsForFirstConnection = false
         return configuration
     }
 }

@@ -31,7 +31,8 @@ extension Handler {
                 input = try kind.decodeInput(context.paramsText)
             } catch let error as DecodingError {
                 throw TaskFailure(
-                    "the parameters of task '\(kind.name)' do not decode as \(Input.self): \(describe(error))",
+                    "the parameters of task '\(kind.name)' do not decode as \(Input.self): \(describe(error)); spawn it "
+                        + "again with parameters of that type, or change the type",
                     name: "DecodingError")
             }
             return .complete(try kind.output.encode(try await body(input, context)))

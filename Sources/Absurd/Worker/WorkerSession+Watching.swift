@@ -26,17 +26,26 @@ extension WorkerSession {
         worker.client.executions.poke()
         let executions = worker.slotTable.executions
         for (context, _) in executions { context.end(.stopping) }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { for (context, _) in executions { await context.writesAnswered() } }
-            group.addTask { await sleepDespiteCancellation(for: .seconds(2)) }
-            await group.next()
-            writer.stopRetrying()
-            group.cancelAll()
-        }
+        await writesAnswered(of: executions.map(\.context), within: .seconds(2))
+        writer.stopRetrying()
         await giveBack(executions.map(\.context).filter { $0.phase == .ended(.stopping) }.map(\.run))
         guard (try? await Task.sleep(for: .seconds(5))) != nil else { return }
         for (context, _) in worker.slotTable.executions {
             context.logger.info("the handler ignores its cancellation and keeps the process from ending")
+        }
+    }
+
+    /// In a task of its own, which ends with the first of its two parts although the session may be cancelled by then.
+    private func writesAnswered(of contexts: [TaskContext], within limit: Duration) async {
+        // Nothing in it throws.
+        try? await finishingDespiteCancellation {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { for context in contexts { await context.writesAnswered() } }
+                // Cancelled when the writes are answered first.
+                group.addTask { try? await Task.sleep(for: limit) }
+                await group.next()
+                group.cancelAll()
+            }
         }
     }
 
