@@ -8,7 +8,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install what is missing: libpq, Postgres, the Python SDK for the tests
@@ -21,6 +21,14 @@ build: setup ## Build everything, for debugging
 .PHONY: test
 test: setup ## Run all tests against a private Postgres server (ARGS="--filter Name" for some)
 	scripts/test $(ARGS)
+
+.PHONY: endurance
+endurance: setup ## Kill workers 60 times under 10,000 tasks and show that nothing is lost (ARGS for options)
+	scripts/measure endurance $(ARGS)
+
+.PHONY: measure
+measure: setup ## Measure what docs/measurements.md reports: endurance, claims, suspended tasks
+	scripts/measure
 
 .PHONY: lint
 lint: ## Check format and source rules

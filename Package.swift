@@ -134,7 +134,33 @@ let package = Package(
         ),
         .testTarget(
             name: "InteropTests",
-            dependencies: ["Absurd", "LibPQ", "TestSupport"],
+            dependencies: [
+                "Absurd",
+                "LibPQ",
+                "TestSupport",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            exclude: ["Python"],
+            swiftSettings: settings
+        ),
+        // Measuring programs, no products: targets of this package because they start private servers and look
+        // beneath the public API.
+        .executableTarget(
+            name: "MeasuredWorker",
+            dependencies: ["Absurd", "LibPQ", .product(name: "Logging", package: "swift-log")],
+            path: "Benchmarks/MeasuredWorker",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "Measurements",
+            dependencies: [
+                "Absurd",
+                "EphemeralPostgres",
+                "LibPQ",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/Measurements",
             swiftSettings: settings
         ),
     ]
