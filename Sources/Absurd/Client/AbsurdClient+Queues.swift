@@ -23,7 +23,9 @@ extension AbsurdClient {
         }
     }
 
-    /// Drops a queue with all its tasks and events. A queue that does not exist is no error.
+    /// Drops a queue with all its tasks and events.
+    ///
+    /// A queue that does not exist is no error.
     public func dropQueue(_ name: String) async throws {
         _ = try await query("select absurd.drop_queue($1)", [.text(name)])
     }

@@ -3,9 +3,13 @@
 /// As JSON it has the members that all SDKs use: `state`, and `result` or `failure`.
 public struct TaskSnapshot: Sendable, Hashable, Codable {
     public let state: TaskState
-    /// The result as untyped JSON. Nil unless the task is completed.
+    /// The result as untyped JSON.
+    ///
+    /// Nil unless the task is completed.
     public let result: JSONValue?
-    /// Why the last attempt failed. Nil unless the task is failed.
+    /// Why the last attempt failed.
+    ///
+    /// Nil unless the task is failed.
     public let failure: TaskFailure?
 
     package init(state: TaskState, result: JSONValue?, failure: TaskFailure?) {

@@ -87,7 +87,9 @@ extension AbsurdError {
 }
 
 extension PostgresError {
-    /// libpq's message in one line, without its questions to the user, which it indents. One part for each host.
+    /// libpq's message in one line, without its questions to the user, which it indents.
+    ///
+    /// One part for each host.
     fileprivate var firstLines: String {
         message.split(separator: "\n").filter { $0.first?.isWhitespace == false }.joined(separator: "; ")
     }

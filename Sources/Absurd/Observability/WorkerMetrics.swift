@@ -1,6 +1,8 @@
 import Metrics
 
-/// The metrics of a worker, labelled with its queue. Names and meaning are listed in the documentation.
+/// The metrics of a worker, labelled with its queue.
+///
+/// Names and meaning are listed in the documentation.
 package struct WorkerMetrics: Sendable {
     private let dimensions: [(String, String)]
     private let claimed: Counter
