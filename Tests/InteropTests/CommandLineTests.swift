@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// `absurdctl`, unchanged, on our schema.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct CommandLineTests {
     @Test func `absurdctl makes queues of both kinds and lists them`() async throws {
         try await absurdctlSucceeds("create-queue", "plain")

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What workers of different SDKs have to agree on when they share a queue.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct SharedQueueTests {
     @Test(arguments: Side.allCases)
     func `a task that one side does not know is put off for the other`(ignorant: Side) async throws {
@@ -181,7 +181,7 @@ struct SharedQueueTests {
 }
 
 /// The claim of a run is kept by what its worker writes.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct SharedLeaseTests {
     @Test(arguments: Side.allCases)
     func `a step keeps the claim of its worker`(side: Side) async throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// One task, begun by one implementation and resumed by the other.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct SharedTaskTests {
     @Test(arguments: Side.allCases)
     func `a task that one side put to sleep is resumed by the other`(beginner: Side) async throws {
