@@ -110,7 +110,8 @@ struct LockOrderTests {
         try await claiming.setClock(seconds: 5)
         try await emitting.setClock(seconds: 5)
         try await emitting.holding("select absurd.emit_event('jobs', 'e')") {
-            #expect(try await claiming.claim() == [spawned.run])
+            let answer = try await claiming.claim()
+            #expect(answer == [spawned.run])
         }
     }
 
