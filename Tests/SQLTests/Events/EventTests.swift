@@ -52,7 +52,7 @@ struct EventTests {
     }
 
     @Test func `the first emission of a name counts`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         try await session.emit("e", "1")
         try await session.setClock(seconds: 5)
         try await session.emit("e", "2")
@@ -60,7 +60,7 @@ struct EventTests {
     }
 
     @Test func `a wait that times out is answered with SQL NULL, once`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         #expect(try await session.await("e", in: spawned, timeout: 10) == "(t,)")
         #expect(
@@ -76,7 +76,7 @@ struct EventTests {
     }
 
     @Test func `a timeout of zero is a deadline of now`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         #expect(try await session.await("e", in: spawned, timeout: 0) == "(t,)")
         #expect(try await session.claim() == [spawned.run])
@@ -84,7 +84,7 @@ struct EventTests {
     }
 
     @Test func `an event that comes after the deadline is still received`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         try await session.await("e", in: spawned, timeout: 10)
         try await session.setClock(seconds: 11)
@@ -110,7 +110,7 @@ struct EventTests {
     }
 
     @Test func `a step that has its value is answered without looking at the run`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         try await session.emit("e", "5")
         try await session.await("e", in: spawned)
@@ -119,7 +119,7 @@ struct EventTests {
     }
 
     @Test func `awaiting is refused when it cannot be`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         let statement = "select absurd.await_event('jobs', $1, $2, 's', $3, $4)"
         let task = SQLParameter.text(spawned.task)
@@ -137,13 +137,13 @@ struct EventTests {
     }
 
     @Test func `an event needs a name`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         #expect(try await session.sqlState("select absurd.emit_event('jobs', ' ')") == "P0001")
         #expect(try await session.sqlState("select absurd.emit_event('jobs', null)") == "P0001")
     }
 
     @Test func `waits of runs that do not sleep are left alone`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         try await session.await("e", in: spawned)
         try await session.run("update absurd.r_jobs set state = 'running'")

@@ -45,7 +45,7 @@ struct CronServerTests {
         for command in try await session.commands("absurd\\_drop\\_run%") {
             try await connection.execute(script: command)
         }
-        #expect(try await session.value("select to_regclass('absurd.c_jobs_414')") == nil)
+        #expect(try await session.value("select to_regclass('absurd.c_jobs_413')") == nil)
         #expect(try await session.value("select count(*) from cron.job") == "3")
         try await session.run("select absurd.drop_queue('jobs')")
         #expect(try await session.value("select count(*) from cron.job") == "0")

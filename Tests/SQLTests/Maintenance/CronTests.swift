@@ -77,7 +77,7 @@ struct CronTests {
         let scheduled = "select partition_table, job_kind from absurd.schedule_detach_jobs('jobs')"
         #expect(
             try await session.rows(scheduled).sorted()
-                == ["c", "r", "t", "w"].flatMap { ["(\($0)_jobs_414,detach)", "(\($0)_jobs_414,drop)"] })
+                == ["c", "r", "t", "w"].flatMap { ["(\($0)_jobs_413,detach)", "(\($0)_jobs_413,drop)"] })
         #expect(try await session.rows(scheduled) == [])
 
         let scope = try #require(try await session.value("select left(md5('jobs'), 12)"))
@@ -85,26 +85,26 @@ struct CronTests {
             "run_\(scope)_"
             + (try #require(
                 try await session.value(
-                    "select left(md5('t_jobs'), 8) || '_' || left(md5('t_jobs:t_jobs_414'), 12)")))
+                    "select left(md5('t_jobs'), 8) || '_' || left(md5('t_jobs:t_jobs_413'), 12)")))
         let detach = try #require(
             try await session.value(
                 "select command from cron.job where jobname = $1", .text("absurd_detach_\(name)")))
         #expect(
-            detach == "alter table absurd.t_jobs detach partition absurd.t_jobs_414"
+            detach == "alter table absurd.t_jobs detach partition absurd.t_jobs_413"
                 + (catchAll == "disabled" ? " concurrently" : ""))
         let drop = try #require(
             try await session.value(
                 "select command from cron.job where jobname = $1", .text("absurd_drop_\(name)")))
-        #expect(drop == "select absurd.drop_detached_partition('t_jobs_414', 'absurd_drop_\(name)')")
+        #expect(drop == "select absurd.drop_detached_partition('t_jobs_413', 'absurd_drop_\(name)')")
 
         try await session.run(drop)
         #expect(try await session.value("select count(*) from cron.job") == "8")
         try await session.connection.execute(script: detach)
         try await session.run(drop)
-        #expect(try await session.value("select to_regclass('absurd.t_jobs_414')") == nil)
+        #expect(try await session.value("select to_regclass('absurd.t_jobs_413')") == nil)
         #expect(try await session.value("select count(*) from cron.job") == "6")
         #expect(
-            try await session.rows(scheduled).sorted() == ["(t_jobs_415,detach)", "(t_jobs_415,drop)"])
+            try await session.rows(scheduled).sorted() == ["(t_jobs_414,detach)", "(t_jobs_414,drop)"])
         #expect(try await session.value("select count(*) from absurd.disable_cron('jobs')") == "8")
     }
 

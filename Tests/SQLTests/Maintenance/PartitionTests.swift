@@ -57,7 +57,7 @@ struct PartitionTests {
                           ) as bounds
                       ) as weeks
                   ) as neighbours
-                """) == ["(5,t,t)"])
+                """) == ["(6,t,t)"])
         try await session.run("set timezone = 'Asia/Tokyo'")
         try await session.run("select absurd.ensure_partitions('jobs')")
     }
@@ -121,14 +121,14 @@ struct DetachTests {
         try await session.setClock("2024-06-15 00:00:00+00")
         #expect(try await session.candidates() == [])
         try await session.detachEmpty()
-        #expect(
-            try await session.candidates()
-                == ["c_jobs_414", "c_jobs_415", "c_jobs_416", "c_jobs_417", "c_jobs_418"]
-                .flatMap { name in ["c", "r", "t", "w"].map { $0 + name.dropFirst() } }.sorted())
+        let all = (413...418).flatMap { week in ["c", "r", "t", "w"].map { "\($0)_jobs_\(week)" } }
+        #expect(try await session.candidates() == all.sorted())
+        // The week of tag 414 ended on 8 April, the one before a week earlier.
         try await session.setClock("2024-05-08 00:00:01+00")
-        #expect(try await session.candidates() == ["c_jobs_414", "r_jobs_414", "t_jobs_414", "w_jobs_414"])
+        #expect(try await session.candidates().count == 8)
         try await session.setClock("2024-05-08 00:00:00+00")
-        #expect(try await session.candidates() == [])
+        #expect(
+            try await session.candidates() == ["c_jobs_413", "r_jobs_413", "t_jobs_413", "w_jobs_413"])
         #expect(try await session.sqlState("select absurd.list_detach_candidates('nope')") == "P0001")
     }
 

@@ -61,7 +61,7 @@ struct QueueTests {
     }
 
     @Test func `rows of unpartitioned tables leave room for heap-only updates`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         #expect(
             try await session.value(
                 """

@@ -20,7 +20,7 @@ struct CancelTests {
     }
 
     @Test func `cancelling again keeps the first time`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         try await session.cancel(spawned.task)
         try await session.setClock(seconds: 9)
@@ -33,7 +33,7 @@ struct CancelTests {
     }
 
     @Test func `what has ended stays as it is`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let done = try await session.running()
         try await session.complete(done.run)
         try await session.cancel(done.task)
@@ -45,7 +45,7 @@ struct CancelTests {
     }
 
     @Test func `an unknown task is not found`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let refusal = try await session.refusal(
             "select absurd.cancel_task('jobs', $1)", .text(Spawned.unknown.task))
         #expect(refusal?.sqlState == "P0001")

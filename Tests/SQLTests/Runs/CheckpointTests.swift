@@ -24,7 +24,7 @@ struct CheckpointTests {
     }
 
     @Test func `storing renews the lease from now, also to less`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running(timeout: 60)
         let left = "select claim_expires_at - absurd.current_time() from absurd.r_jobs"
         try await session.setClock(seconds: 30)
@@ -37,7 +37,7 @@ struct CheckpointTests {
     }
 
     @Test func `a lease without end stays without end`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running(timeout: 0)
         try await session.store("1", in: spawned, extend: 60)
         #expect(try await session.value("select claim_expires_at from absurd.r_jobs") == nil)
@@ -46,7 +46,7 @@ struct CheckpointTests {
     @Test func `later attempts see earlier checkpoints, and earlier attempts cannot overwrite later ones`()
         async throws
     {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let first = try await session.running()
         try await session.store("1", in: first, step: "a")
         try await session.fail(first.run)
@@ -70,7 +70,7 @@ struct CheckpointTests {
     }
 
     @Test func `uncommitted checkpoints are shown only on demand`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         try await session.store("1", in: spawned)
         try await session.run("update absurd.c_jobs set status = 'pending'")
@@ -85,7 +85,7 @@ struct CheckpointTests {
     }
 
     @Test func `the list names runs that do not belong to the task`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let one = try await session.spawn()
         let other = try await session.spawn()
         let statement = "select absurd.get_task_checkpoint_states('jobs', $1, $2)"
@@ -96,7 +96,7 @@ struct CheckpointTests {
     }
 
     @Test func `writing is refused once the run has failed or the task was cancelled`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let statement = "select absurd.set_task_checkpoint_state('jobs', $1, $2, '1', $3)"
         let spawned = try await session.running()
         #expect(
@@ -115,7 +115,7 @@ struct CheckpointTests {
     }
 
     @Test func `a lease is extended from now`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running(timeout: 60)
         try await session.setClock(seconds: 100)
         try await session.run("select absurd.extend_claim('jobs', $1, 30)", .text(spawned.run))
@@ -125,7 +125,7 @@ struct CheckpointTests {
     }
 
     @Test func `extending says what is wrong`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let statement = "select absurd.extend_claim('jobs', $1, 30)"
         func refused(_ run: String, _ state: String, _ fragment: String, _ statement: String = statement)
             async throws

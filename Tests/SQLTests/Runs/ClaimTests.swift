@@ -32,7 +32,7 @@ struct ClaimTests {
         ("'w'", "(w,00:00:30)"),
     ])
     func `odd arguments are repaired`(_ arguments: String, _ lease: String) async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         try await session.spawn()
         try await session.spawn()
         #expect(
@@ -60,7 +60,7 @@ struct ClaimTests {
     }
 
     @Test func `a run that is not due yet stays`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         try await session.run(
             "select absurd.schedule_run('jobs', $1, absurd.current_time() + interval '10 s')",
@@ -85,7 +85,7 @@ struct ClaimTests {
     }
 
     @Test func `claimers at the same time share the runs`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         for _ in 1...40 { try await session.spawn() }
         let claimed = try await withThrowingTaskGroup(of: [String].self) { group in
             for _ in 1...4 {
@@ -102,7 +102,7 @@ struct ClaimTests {
     }
 
     @Test func `a run whose task has ended is not claimed`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.spawn()
         try await session.run(
             "update absurd.t_jobs set state = 'failed' where task_id = $1", .text(spawned.task))
@@ -126,7 +126,7 @@ struct ClaimTests {
     }
 
     @Test func `a claim passes over an expired wait that is being deleted`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let other = try await Session()
         let spawned = try await session.running()
         try await session.await("e", in: spawned, timeout: 10)

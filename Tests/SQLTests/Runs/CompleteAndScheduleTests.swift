@@ -22,7 +22,7 @@ struct CompleteAndScheduleTests {
     }
 
     @Test func `a result may be SQL NULL or JSON null`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let none = try await session.running()
         try await session.run("select absurd.complete_run('jobs', $1)", .text(none.run))
         let null = try await session.running()
@@ -34,7 +34,7 @@ struct CompleteAndScheduleTests {
     }
 
     @Test func `a run that was not failed yet completes after its lease`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running(timeout: 1)
         try await session.setClock(seconds: 100)
         try await session.complete(spawned.run)
@@ -42,7 +42,7 @@ struct CompleteAndScheduleTests {
     }
 
     @Test func `only a running run can be completed`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let statement = "select absurd.complete_run('jobs', $1, '1')"
         let spawned = try await session.spawn()
         #expect(try await session.sqlState(statement, .text(spawned.run)) == "P0001")
@@ -83,14 +83,14 @@ struct CompleteAndScheduleTests {
     }
 
     @Test func `a wake time in the past is due at once`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         try await session.run("select absurd.schedule_run('jobs', $1, '2001-01-01')", .text(spawned.run))
         #expect(try await session.claim() == [spawned.run])
     }
 
     @Test func `only a running run can be scheduled, and nothing says why not`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let statement = "select absurd.schedule_run('jobs', $1, '2025-01-01')"
         let pending = try await session.spawn()
         #expect(try await session.sqlState(statement, .text(pending.run)) == "P0001")

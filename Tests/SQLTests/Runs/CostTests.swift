@@ -17,9 +17,10 @@ struct CostTests {
         let session = try await Session(.unpartitioned)
         try await session.prepareBacklog(statistics)
         try await session.connection.execute(script: "begin")
+        let before = try await session.reads()
         #expect(try await session.claim(quantity).count == quantity)
         // Each run is read by the claim and again by its update, its task likewise; the rest is slack.
-        let reads = try await session.reads()
+        let reads = try await session.reads() - before
         #expect(reads.sequential == 0)
         #expect(reads.byIndex <= 6 * quantity + 20, "\(reads)")
         try await session.connection.execute(script: "rollback")
@@ -42,8 +43,9 @@ struct CostTests {
               from absurd.t_jobs t where t.task_id = r.task_id and t.state = 'completed'
             """)
         try await session.connection.execute(script: "begin")
+        let before = try await session.reads()
         #expect(try await session.claim().count == 1)
-        let reads = try await session.reads()
+        let reads = try await session.reads() - before
         #expect(reads.sequential == 0)
         #expect(reads.byIndex <= 26, "\(reads)")
         try await session.connection.execute(script: "rollback")
@@ -66,8 +68,9 @@ struct CostTests {
             """)
         if statistics == .current { try await session.run("analyze") }
         try await session.connection.execute(script: "begin")
+        let before = try await session.reads()
         #expect(try await session.value("select absurd.cleanup_tasks('jobs', 10, 20)") == "20")
-        let reads = try await session.reads()
+        let reads = try await session.reads() - before
         #expect(reads.sequential == 0)
         #expect(reads.byIndex <= 20 * 16, "\(reads)")
         try await session.connection.execute(script: "rollback")
@@ -141,8 +144,8 @@ extension Session {
         if statistics == .current { try await run("analyze absurd.r_jobs, absurd.t_jobs") }
     }
 
-    /// Rows that this transaction has read of the queue's tables.
-    fileprivate func reads() async throws -> (sequential: Int, byIndex: Int) {
+    /// Rows of the queue's tables that this session has read, as far as its transaction knows.
+    fileprivate func reads() async throws -> Reads {
         let rows = try await connection.query(
             """
             select coalesce(sum(seq_tup_read), 0)::bigint as sequential,
@@ -150,6 +153,15 @@ extension Session {
               from pg_stat_xact_user_tables where schemaname = 'absurd' and relname ~ '_jobs'
             """)
         let row = try #require(rows.first)
-        return (try row.decode("sequential"), try row.decode("by_index"))
+        return Reads(sequential: try row.decode("sequential"), byIndex: try row.decode("by_index"))
+    }
+}
+
+private struct Reads {
+    var sequential: Int
+    var byIndex: Int
+
+    static func - (left: Reads, right: Reads) -> Reads {
+        Reads(sequential: left.sequential - right.sequential, byIndex: left.byIndex - right.byIndex)
     }
 }

@@ -26,7 +26,7 @@ struct FailTests {
     }
 
     @Test func `the strategy delays the next attempt by the number of the one that failed`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running(
             #"{"retry_strategy":{"kind":"exponential","base_seconds":10}}"#)
         try await session.fail(spawned.run)
@@ -41,7 +41,7 @@ struct FailTests {
 
     @Test(arguments: [(7, "sleeping", 7), (0, "pending", 0), (-5, "pending", 0)])
     func `an explicit time overrules the strategy`(_ offset: Int, _ state: String, _ due: Int) async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running(#"{"retry_strategy":{"kind":"fixed"}}"#)
         try await session.run(
             "select absurd.fail_run('jobs', $1, '1', absurd.current_time() + make_interval(secs => $2))",
@@ -53,7 +53,7 @@ struct FailTests {
     }
 
     @Test func `the last attempt fails the task`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running(#"{"max_attempts":2}"#)
         try await session.fail(spawned.run)
         let second = try #require(try await session.claim().first)
@@ -63,7 +63,7 @@ struct FailTests {
     }
 
     @Test func `a strategy from before strategies were checked fails the task for good`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         try await session.run(#"update absurd.t_jobs set retry_strategy = '{"kind":"gone"}'"#)
         try await session.fail(spawned.run)
@@ -74,7 +74,7 @@ struct FailTests {
     func `an attempt that would start at the end of max_duration cancels the task`(
         _ delay: Int, _ states: String
     ) async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running(
             #"{"cancellation":{"max_duration":60},"retry_strategy":{"kind":"fixed","base_seconds":\#(delay)}}"#
         )
@@ -98,7 +98,7 @@ struct FailTests {
     }
 
     @Test func `what has ended or not begun cannot fail`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let statement = "select absurd.fail_run('jobs', $1, '1')"
         let spawned = try await session.spawn()
         #expect(try await session.sqlState(statement, .text(spawned.run)) == "P0001")

@@ -23,7 +23,7 @@ struct RetryTaskTests {
     }
 
     @Test func `the new limit must leave an attempt`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.failed(#"{"max_attempts":1}"#)
         let refusal = try await session.refusal(
             #"select absurd.retry_task('jobs', $1, '{"max_attempts":1}')"#, .text(spawned.task))
@@ -35,7 +35,7 @@ struct RetryTaskTests {
     }
 
     @Test func `an unlimited task becomes limited`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.running()
         try await session.run(
             "update absurd.t_jobs set retry_strategy = '{\"kind\":\"gone\"}' where task_id = $1",
@@ -71,7 +71,7 @@ struct RetryTaskTests {
         (#"{"spawn_new":"perhaps"}"#, "22P02"),
     ])
     func `malformed options are refused`(_ options: String, _ state: String) async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.failed(#"{"max_attempts":1}"#)
         #expect(
             try await session.sqlState(
@@ -80,7 +80,7 @@ struct RetryTaskTests {
     }
 
     @Test func `only a failed task can be retried`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.spawn()
         #expect(
             try await session.sqlState("select absurd.retry_task('jobs', $1)", .text(spawned.task)) == "P0001"
@@ -95,7 +95,7 @@ struct RetryTaskTests {
     }
 
     @Test func `the time since the first start goes on to count`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let spawned = try await session.failed(#"{"max_attempts":1,"cancellation":{"max_duration":60}}"#)
         try await session.setClock(seconds: 61)
         try await session.run("select absurd.retry_task('jobs', $1)", .text(spawned.task))

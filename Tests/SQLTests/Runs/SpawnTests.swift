@@ -26,7 +26,7 @@ struct SpawnTests {
     }
 
     @Test func `params and headers tell SQL NULL from JSON null`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         try await session.run("select absurd.spawn_task('jobs', 'a', null, '{\"headers\":null}')")
         #expect(
             try await session.rows("select params, headers, max_attempts from absurd.t_jobs") == [
@@ -36,7 +36,7 @@ struct SpawnTests {
 
     @Test(arguments: ["null", "5", "[]", #""x""#])
     func `options that are no object count as none`(_ options: String) async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         #expect(try await session.spawn(options).isNew)
     }
 
@@ -66,7 +66,7 @@ struct SpawnTests {
         #"{"max_duration":999999999999999}"#, #"{"other":"x"}"#,
     ])
     func `a valid cancellation policy is stored as it is`(_ policy: String) async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         try await session.spawn(#"{"cancellation":\#(policy)}"#)
         #expect(
             try await session.value("select cancellation = $1::text::jsonb from absurd.t_jobs", .text(policy))
@@ -74,7 +74,7 @@ struct SpawnTests {
     }
 
     @Test func `a blank name is refused`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         for name in ["null", "''", "'  '"] {
             #expect(try await session.sqlState("select absurd.spawn_task('jobs', \(name), '1')") == "P0001")
         }
@@ -120,7 +120,7 @@ struct SpawnTests {
     }
 
     @Test func `a key whose task is deleted while it is looked up is spawned anew`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let deleter = try await Session()
         let old = try await session.spawn(#"{"idempotency_key":"k"}"#)
         let spawned = try await deleter.holding(

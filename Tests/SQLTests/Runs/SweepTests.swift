@@ -29,7 +29,7 @@ struct SweepTests {
     }
 
     @Test func `under the wall clock too the retry is claimed by the same call`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         try await session.useWallClock()
         let spawned = try await session.running(timeout: 30)
         try await session.run(
@@ -39,7 +39,7 @@ struct SweepTests {
     }
 
     @Test func `each claim fails as many expired runs as it may claim, oldest lease first`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         for _ in 1...5 { try await session.running(timeout: 30) }
         try await session.setClock(seconds: 40)
         let counts = "select count(*) filter (where state = 'failed') from absurd.r_jobs"
@@ -51,7 +51,7 @@ struct SweepTests {
 
     @Test(arguments: ["r_jobs", "t_jobs"])
     func `sweeps do not wait for locked rows`(_ table: String) async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let holder = try await Session()
         let expired = try await session.running(timeout: 30)
         let overdue = try await session.spawn(#"{"cancellation":{"max_delay":5}}"#)
@@ -112,7 +112,7 @@ struct SweepTests {
     }
 
     @Test func `the policy sweep is bounded and goes on with the next claim`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         try await session.run(
             #"""
             select absurd.spawn_task('jobs', 'a', '1', '{"cancellation":{"max_delay":1}}')
@@ -129,7 +129,7 @@ struct SweepTests {
     }
 
     @Test func `a policy written around spawn cannot stop the queue`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         let poisoned = try await session.spawn()
         try await session.run(
             #"update absurd.t_jobs set cancellation = '{"max_delay":1.5,"max_duration":"x"}'"#)
@@ -139,7 +139,7 @@ struct SweepTests {
     }
 
     @Test func `a policy beyond the calendar never ends anything`() async throws {
-        let session = try await Session()
+        let session = try await Session(.unpartitioned)
         try await session.spawn(
             #"{"cancellation":{"max_delay":999999999999999,"max_duration":999999999999999}}"#)
         #expect(try await session.claim().count == 1)
