@@ -111,7 +111,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SQLTests",
-            dependencies: ["LibPQ", "TestSupport"],
+            dependencies: ["EphemeralPostgres", "LibPQ", "TestSupport"],
             swiftSettings: settings
         ),
         .testTarget(
