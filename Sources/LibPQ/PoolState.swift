@@ -36,6 +36,8 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
     /// Failed attempts to connect since the last one that succeeded.
     private(set) var failures = 0
     private(set) var lastFailure: PostgresError?
+    /// Whether the server has ever answered this pool.
+    private(set) var hasConnected = false
     /// Before this nobody connects.
     private(set) var retryAt: Instant?
     private var queue: [Waiter] = []
@@ -71,16 +73,22 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
 
     /// Ends a wait, whatever ended it; returns what was granted meanwhile.
     ///
-    /// A grant that cannot be used must be given back. `wake` are those whom its leaving concerns.
-    mutating func settle(_ ticket: Ticket, now: Instant) -> (grant: Grant?, wake: [Ticket]) {
+    /// The caller then uses the grant, gives it back, asks again, or has ``left(now:)``.
+    mutating func settle(_ ticket: Ticket) -> Grant? {
         queue.removeAll { $0.ticket == ticket }
-        return (grants.removeValue(forKey: ticket), serve(now: now))
+        return grants.removeValue(forKey: ticket)
+    }
+
+    /// A caller has gone without a grant: the next one may be the first now.
+    mutating func left(now: Instant) -> [Ticket] {
+        serve(now: now)
     }
 
     /// A connection works: whoever was held back by earlier failures may connect now.
     mutating func connected(now: Instant) -> [Ticket] {
         connecting -= 1
         inUse += 1
+        hasConnected = true
         failures = 0
         lastFailure = nil
         retryAt = nil
