@@ -14,7 +14,17 @@ struct AbsurdTool: AsyncParsableCommand {
             """,
         version: version,
         groupedSubcommands: [
-            CommandGroup(name: "Set up", subcommands: [MigrateCommand.self, DevCommand.self])
+            CommandGroup(
+                name: "Set up",
+                subcommands: [MigrateCommand.self, SchemaCommand.self, DevCommand.self, QueueCommand.self]),
+            CommandGroup(
+                name: "Look", subcommands: [TasksCommand.self, TaskCommand.self, VersionCommand.self]),
+            CommandGroup(
+                name: "Act",
+                subcommands: [
+                    SpawnCommand.self, EmitCommand.self, CancelCommand.self, RetryCommand.self,
+                    CleanupCommand.self,
+                ]),
         ]
     )
 

@@ -5,6 +5,12 @@ public struct CleanupReport: Sendable, Hashable {
     public let queue: String
     public let tasks: Int
     public let events: Int
+
+    package init(queue: String, tasks: Int, events: Int) {
+        self.queue = queue
+        self.tasks = tasks
+        self.events = events
+    }
 }
 
 extension AbsurdClient {

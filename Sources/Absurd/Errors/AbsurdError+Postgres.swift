@@ -77,13 +77,24 @@ extension AbsurdError {
     ) -> AbsurdError {
         AbsurdError(
             .queueMissing,
-            "queue '\(queue)' does not exist; create it with 'absurd queue create \(queue)' or "
-                + "createQueue(\"\(queue)\")", sqlState: sqlState, serverMessage: serverMessage)
+            "queue '\(queue)' does not exist; create it with: absurd queue create \(shellWord(queue))", sqlState: sqlState, serverMessage: serverMessage)
     }
 
     package static func taskMissing(_ task: TaskID, _ queue: String) -> AbsurdError {
         AbsurdError(.taskMissing, "queue '\(queue)' has no task \(task)")
     }
+}
+
+/// The text as one word of a shell, for commands that are shown to be typed.
+package func shellWord(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy { byte in
+        byte >= 128 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "_-.:/@+,".utf8.contains(byte)
+    }
+    // After `--`, a word that starts like an option is none.
+    let prefix = text.hasPrefix("-") ? "-- " : ""
+    guard !isPlain || text.isEmpty else { return prefix + text }
+    return prefix + "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
 }
 
 extension PostgresError {

@@ -40,6 +40,10 @@ package enum ISO8601 {
         return "\(date)T\(clock).\(pad(Int(fraction), 6))+00:00"
     }
 
+    package static func date(_ text: String) -> Date? { parse(text)?.date }
+
+    package static func format(_ date: Date) -> String { format(PostgresTimestamp(date)) }
+
     /// Days of the proleptic Gregorian calendar, counted in eras of 400 years that start on 1 March.
     private static func daysSince2000(year: Int, month: Int, day: Int) -> Int {
         let y = month <= 2 ? year - 1 : year
