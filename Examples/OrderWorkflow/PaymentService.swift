@@ -36,7 +36,8 @@ struct PaymentService: Sendable {
     private func isFirstRequest(_ order: Order) async throws -> Bool {
         try await absurd.withTransaction { transaction in
             try await transaction.execute(
-                "insert into shop.requests (order_id) values ($1) on conflict (order_id) do nothing", order.id) == 1
+                "insert into shop.requests (order_id) values ($1) on conflict (order_id) do nothing", order.id
+            ) == 1
         }
     }
 
