@@ -142,8 +142,41 @@ let package = Package(
         ),
         .testTarget(
             name: "InteropTests",
-            dependencies: ["Absurd", "LibPQ", "TestSupport"],
+            dependencies: [
+                "Absurd",
+                "LibPQ",
+                "TestSupport",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            exclude: ["Python"],
+            swiftSettings: settings
+        ),
+        // Measuring programs, no products: targets of this package because they start private servers and look
+        // beneath the public API.
+        .executableTarget(
+            name: "MeasuredWorker",
+            dependencies: ["Absurd", "LibPQ", .product(name: "Logging", package: "swift-log")],
+            path: "Benchmarks/MeasuredWorker",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "Measurements",
+            dependencies: [
+                "Absurd",
+                "EphemeralPostgres",
+                "LibPQ",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/Measurements",
             swiftSettings: settings
         ),
     ]
 )
+
+// Only who builds the documentation needs the plugin; packages that use this one never resolve it.
+if Context.environment["ABSURD_DOCUMENTATION"] != nil {
+    package.dependencies += [
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")
+    ]
+}

@@ -1,6 +1,8 @@
 import Absurd
 
-/// Charges cards. Fake, but with the one property that a real one has to have: a request that is repeated with the same
+/// Charges cards.
+///
+/// Fake, but with the one property that a real one has to have: a request that is repeated with the same
 /// key, here the order's id, charges the card once.
 struct PaymentService: Sendable {
     struct Busy: Error, CustomStringConvertible {

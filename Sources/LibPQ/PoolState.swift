@@ -73,10 +73,15 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
 
     /// Ends a wait, whatever ended it; returns what was granted meanwhile.
     ///
-    /// A grant that cannot be used must be given back. `wake` are those whom its leaving concerns.
-    mutating func settle(_ ticket: Ticket, now: Instant) -> (grant: Grant?, wake: [Ticket]) {
+    /// The caller then uses the grant, gives it back, asks again, or has ``left(now:)``.
+    mutating func settle(_ ticket: Ticket) -> Grant? {
         queue.removeAll { $0.ticket == ticket }
-        return (grants.removeValue(forKey: ticket), serve(now: now))
+        return grants.removeValue(forKey: ticket)
+    }
+
+    /// A caller has gone without a grant: the next one may be the first now.
+    mutating func left(now: Instant) -> [Ticket] {
+        serve(now: now)
     }
 
     /// A connection works: whoever was held back by earlier failures may connect now.

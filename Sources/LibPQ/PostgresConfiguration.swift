@@ -56,3 +56,10 @@ package struct PostgresConfiguration: Sendable {
         self.connectionString = connectionString
     }
 }
+
+extension PostgresConfiguration: CustomReflectable {
+    /// Without the connection string, which can have a password in it.
+    package var customMirror: Mirror {
+        Mirror(self, children: ["applicationName": applicationName as Any, "maxConnections": maxConnections])
+    }
+}

@@ -13,6 +13,9 @@ extension PostgresConnection {
     func roundTrip(
         _ limit: StatementLimit, columns: SQLColumns? = nil, _ send: (borrowing ConnectionHandle) -> Bool
     ) async throws -> SQLResult {
+        if limit.followsTask, Task.isCancelled {
+            throw PostgresError(.cancelled, "cancelled before the statement was sent")
+        }
         guard send(handle) else { throw lost(nil) }
         var exchange = Exchange(limit: limit)
         while true {

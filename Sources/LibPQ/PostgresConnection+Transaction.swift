@@ -63,10 +63,14 @@ extension PostgresConnection {
         do {
             try await withTurn(isCancellable: false) { connection in
                 guard connection.handle.transactionStatus != PQTRANS_IDLE else { return }
-                _ = try await connection.roundTrip(connection.uninterrupted) { $0.sendQuery("rollback") }
+                do {
+                    _ = try await connection.roundTrip(connection.uninterrupted) { $0.sendQuery("rollback") }
+                } catch {
+                    connection.discard()
+                    throw error
+                }
             }
         } catch {
-            discard()
             logger.debug("rollback failed, connection closed", metadata: ["error": "\(error)"])
         }
     }

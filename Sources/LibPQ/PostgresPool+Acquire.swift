@@ -30,7 +30,7 @@ extension PostgresPool {
         await close?.close()
     }
 
-    /// Waits for the caller's turn.
+    /// Waits for the caller's turn, unless it is there.
     private func nextGrant(
         _ arrival: UInt64, until deadline: ContinuousClock.Instant, isCancellable: Bool
     ) async throws -> State.Grant {
@@ -46,26 +46,23 @@ extension PostgresPool {
             ticket = token
             wake(state.withLock { $0.enqueue(token, arrival: arrival, knownRetry: retryAt, now: .now) })
         }
-        guard let ticket else { throw PostgresError(.cancelled, "cancelled while waiting for a connection") }
-        let (settled, others) = state.withLock { $0.settle(ticket, now: .now) }
-        wake(others)
-        switch (wakeup, settled) {
-        case (.cancelled, let settled):
+        let settled = ticket.flatMap { ticket in state.withLock { $0.settle(ticket) } }
+        if wakeup == .cancelled {
             await decline(settled)
             throw PostgresError(.cancelled, "cancelled while waiting for a connection")
-        case (_, let settled?): return settled
-        case (_, nil):
-            guard ContinuousClock.now < deadline else { throw timedOut() }
-            return .askAgain
         }
+        if let settled { return settled }
+        if ContinuousClock.now < deadline { return .askAgain }
+        await decline(nil)
+        throw timedOut()
     }
 
-    /// Gives back what was granted to a caller that is gone.
+    /// Leaves for good, and gives back what was granted meanwhile.
     private func decline(_ grant: State.Grant?) async {
         switch grant {
         case .lend(let connection): await giveBack(connection)
         case .connect: wake(state.withLock { $0.connectAbandoned(now: .now) })
-        case .closed, .askAgain, nil: break
+        case .closed, .askAgain, nil: wake(state.withLock { $0.left(now: .now) })
         }
     }
 

@@ -60,7 +60,9 @@ extension Readiness {
             return unsafe epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0
         }
 
-        func disarm(_ token: Token) {}
+        func disarm(_ token: Token, then done: () -> Void) {
+            done()
+        }
 
         func scheduleExpiry(at instant: ContinuousClock.Instant) {
             _ = eventfd_write(wakeup, 1)

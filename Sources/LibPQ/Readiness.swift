@@ -124,8 +124,7 @@ final class Readiness: Sendable {
 
     private func resume(_ token: Token, with wakeup: Wakeup) {
         guard let waiter = state.withLock({ $0.waiters.removeValue(forKey: token) }) else { return }
-        if wakeup != .ready { poller.disarm(token) }
-        waiter.continuation.resume(returning: wakeup)
+        poller.disarm(token) { waiter.continuation.resume(returning: wakeup) }
     }
 }
 

@@ -26,7 +26,7 @@ declare
   v_is_first bigint;
   v_runs uuid[];
 begin
-  if p_event_name is null or btrim(p_event_name, E' \t\r\n') = '' then
+  if p_event_name is null or btrim(p_event_name) = '' then
     raise exception 'event name must not be blank (queue "%")', p_queue_name;
   end if;
 
