@@ -133,6 +133,14 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "ExamplesTests",
+            dependencies: [
+                "EphemeralPostgres", "TestSupport",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "InteropTests",
             dependencies: [
                 "Absurd",
