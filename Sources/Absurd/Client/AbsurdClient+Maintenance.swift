@@ -24,7 +24,8 @@ extension AbsurdClient {
             [queue.map { .text($0) } ?? .null], queue: queue)
         return try rows.map { row in
             CleanupReport(
-                queue: try row.decode("queue_name"), tasks: Int(try row.decode("tasks_deleted", as: Int32.self)),
+                queue: try row.decode("queue_name"),
+                tasks: Int(try row.decode("tasks_deleted", as: Int32.self)),
                 events: Int(try row.decode("events_deleted", as: Int32.self)))
         }
     }

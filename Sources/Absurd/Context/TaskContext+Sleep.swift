@@ -1,9 +1,10 @@
+import LibPQ
+
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
 #else
 public import Foundation
 #endif
-import LibPQ
 
 extension TaskContext {
     /// Suspends the run for that long; the handler runs again from the top when the time has come.
@@ -47,7 +48,8 @@ extension TaskContext {
         guard let text = try? state?.decode(as: String.self), let instant = ISO8601.parse(text) else {
             throw AbsurdError(
                 .undecodable,
-                "the recorded value of '\(checkpoint)' is not the end of a sleep; was its name a step's before?")
+                "the recorded value of '\(checkpoint)' is not the end of a sleep; was its name a step's before?"
+            )
         }
         return instant
     }

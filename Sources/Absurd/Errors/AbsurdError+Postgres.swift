@@ -56,14 +56,16 @@ extension AbsurdError {
             let cause = (error.underlying as? PostgresError) ?? error
             return make(
                 .connectionFailed,
-                "no connection to the database (\(cause.firstLines)); start it, or correct ABSURD_DATABASE_URL")
+                "no connection to the database (\(cause.firstLines)); start it, or correct ABSURD_DATABASE_URL"
+            )
         case .invalidConfiguration:
             return make(
                 .invalidConfiguration,
                 "\(error.message); write it as postgresql://user:password@host:5432/database")
         case .connectionLost, .commitUnknown:
             return make(
-                .connectionLost, "the connection to the database was lost during the call; it may have taken effect")
+                .connectionLost,
+                "the connection to the database was lost during the call; it may have taken effect")
         case .timedOut: return make(.timedOut, "the database did not answer in time")
         case .invalidParameter: return make(.invalidArgument, error.description)
         default: return make(.database, error.description)
@@ -85,7 +87,9 @@ extension AbsurdError {
 }
 
 extension PostgresError {
-    /// libpq's message in one line, without its questions to the user, which it indents. One part for each host.
+    /// libpq's message in one line, without its questions to the user, which it indents.
+    ///
+    /// One part for each host.
     fileprivate var firstLines: String {
         message.split(separator: "\n").filter { $0.first?.isWhitespace == false }.joined(separator: "; ")
     }

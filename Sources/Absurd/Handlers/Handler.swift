@@ -3,7 +3,9 @@
 /// A handler may run several times for one task: after each sleep or wait, and after each failed attempt. Steps
 /// that were recorded are not run again; everything else is. Handlers run concurrently, off any actor.
 public struct Handler: Sendable {
-    /// Runs when an attempt has failed, before the failure is stored. It cannot change the outcome.
+    /// Runs when an attempt has failed, before the failure is stored.
+    ///
+    /// It cannot change the outcome.
     public typealias OnError = @concurrent @Sendable (_ failure: TaskFailure, _ run: RunInfo) async -> Void
 
     /// The task name that it serves.

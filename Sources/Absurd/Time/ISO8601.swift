@@ -1,9 +1,10 @@
+package import LibPQ
+
 #if canImport(FoundationEssentials)
 package import FoundationEssentials
 #else
 package import Foundation
 #endif
-package import LibPQ
 
 /// Instants as text, in the forms that the SDKs write into sleep checkpoints.
 ///

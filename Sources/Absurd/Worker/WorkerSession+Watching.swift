@@ -5,7 +5,8 @@ extension WorkerSession {
     func stopAfterGrace() async {
         await lifecycle.reached(.draining)
         // Cancelled when the last handler has ended before.
-        guard lifecycle.stage == .draining, (try? await Task.sleep(for: worker.options.shutdownGrace)) != nil else {
+        guard lifecycle.stage == .draining, (try? await Task.sleep(for: worker.options.shutdownGrace)) != nil
+        else {
             return
         }
         if worker.slotTable.usedCount > 0 {
@@ -64,7 +65,9 @@ extension WorkerSession {
             do {
                 let answers = try await worker.store.renew(writes, holder: holder, wait: false)
                 for ((context, _), answer) in zip(executions, answers) {
-                    guard case .refused(let refusal) = answer, let end = ExecutionState.End(refusal) else { continue }
+                    guard case .refused(let refusal) = answer, let end = ExecutionState.End(refusal) else {
+                        continue
+                    }
                     context.end(end)
                 }
             } catch {
@@ -75,7 +78,8 @@ extension WorkerSession {
     }
 
     private func renewal(of age: Duration) -> Int? {
-        guard case .automatic(let bound) = worker.options.renewal.kind, age < bound, worker.claimTimeout > 0 else {
+        guard case .automatic(let bound) = worker.options.renewal.kind, age < bound, worker.claimTimeout > 0
+        else {
             return nil
         }
         return worker.claimTimeout

@@ -5,7 +5,9 @@ import EphemeralPostgres
 struct DevDatabase {
     static let name = "absurd"
 
-    /// Names everything, so that no `PG...` variable of the shell leads elsewhere. There is no password in it.
+    /// Names everything, so that no `PG...` variable of the shell leads elsewhere.
+    ///
+    /// There is no password in it.
     let url: String
     let queues: [String]
 

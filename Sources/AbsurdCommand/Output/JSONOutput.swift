@@ -1,6 +1,8 @@
 import Absurd
 
-/// A JSON document to print. Members keep their order, and documents from the database their very text.
+/// A JSON document to print.
+///
+/// Members keep their order, and documents from the database their very text.
 enum JSONOutput {
     case null
     case bool(Bool)

@@ -53,7 +53,9 @@ struct EndOfExecutionTests {
         let handler = Handler("loops") { context in
             _ = try await context.step("before") { 1 }
             _ = try? await context.awaitEvent("go")
-            while calls.withLock({ $0 += 1; return $0 }) < 6 {
+            while calls.withLock({
+                $0 += 1; return $0
+            }) < 6 {
                 _ = try? await context.step("before") { bodies.withLock { $0 += 1 } }
                 _ = try? await context.step("after") { bodies.withLock { $0 += 1 } }
             }
@@ -72,8 +74,11 @@ struct EndOfExecutionTests {
     @Test func `suspend with nothing parked fails the attempt and says so`() async throws {
         let handler = Handler("idle") { _ in .suspend }
         try await withEngine([handler]) { engine in
-            let task = try await engine.client.spawn("idle", params: nil, options: SpawnOptions(maxAttempts: 1))
-            let failure = await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(20)) }
+            let task = try await engine.client.spawn(
+                "idle", params: nil, options: SpawnOptions(maxAttempts: 1))
+            let failure = await #expect(throws: TaskFailure.self) {
+                try await task.result(timeout: .seconds(20))
+            }
             #expect(failure?.name == "NothingParked")
         }
     }
@@ -81,7 +86,8 @@ struct EndOfExecutionTests {
     @Test func `a CancellationError of the handler's own making is a failure`() async throws {
         let handler = Handler("cancels") { _ in throw CancellationError() }
         try await withEngine([handler]) { engine in
-            let task = try await engine.client.spawn("cancels", params: nil, options: SpawnOptions(maxAttempts: 2))
+            let task = try await engine.client.spawn(
+                "cancels", params: nil, options: SpawnOptions(maxAttempts: 2))
             await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(20)) }
             #expect(try await engine.run("attempt", of: task.taskID, as: Int32.self) == 2)
         }
@@ -108,7 +114,11 @@ struct EndOfExecutionTests {
     @Test func `an attempt that fails is repeated with its recorded steps`() async throws {
         let bodies = Mutex(0)
         let handler = Handler("retries") { context in
-            let value = try await context.step("once") { bodies.withLock { $0 += 1; return $0 } }
+            let value = try await context.step("once") {
+                bodies.withLock {
+                    $0 += 1; return $0
+                }
+            }
             if context.attempt < 3 { throw TaskFailure("not yet") }
             return .complete(.integer(Int64(value)))
         }
@@ -119,7 +129,8 @@ struct EndOfExecutionTests {
         }
     }
 
-    @Test func `retry never fails the task although attempts are left, and onError hears of it`() async throws {
+    @Test func `retry never fails the task although attempts are left, and onError hears of it`() async throws
+    {
         let heard = Mutex<[String]>([])
         let handler = Handler("gives up") { _ in
             throw TaskFailure("nothing to pay", details: ["amount": 0], retry: .never)
@@ -128,7 +139,9 @@ struct EndOfExecutionTests {
         }
         try await withEngine([handler]) { engine in
             let task = try await engine.client.spawn("gives up", params: nil)
-            let failure = await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(20)) }
+            let failure = await #expect(throws: TaskFailure.self) {
+                try await task.result(timeout: .seconds(20))
+            }
             #expect(failure?.message == "nothing to pay")
             #expect(failure?.details == ["amount": 0])
             let reason = try await engine.run("failure_reason", of: task.taskID, as: String.self)
@@ -138,12 +151,15 @@ struct EndOfExecutionTests {
         #expect(heard.withLock(\.self) == ["nothing to pay 1"])
     }
 
-    @Test func `a result or a reason that jsonb cannot hold fails the attempt with a clear reason`() async throws {
+    @Test func `a result or a reason that jsonb cannot hold fails the attempt with a clear reason`()
+        async throws
+    {
         let result = Handler("bad result") { _ in .complete("a\u{0}b") }
         let reason = Handler("bad reason") { _ in throw TaskFailure("a\u{0}b") }
         try await withEngine([result, reason]) { engine in
             for name in ["bad result", "bad reason"] {
-                let task = try await engine.client.spawn(name, params: nil, options: SpawnOptions(maxAttempts: 1))
+                let task = try await engine.client.spawn(
+                    name, params: nil, options: SpawnOptions(maxAttempts: 1))
                 await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(20)) }
             }
         }

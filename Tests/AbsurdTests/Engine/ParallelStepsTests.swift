@@ -54,8 +54,11 @@ struct ParallelStepsTests {
             return .complete
         }
         try await withEngine([handler]) { engine in
-            let task = try await engine.client.spawn("twins", params: nil, options: SpawnOptions(maxAttempts: 1))
-            let failure = await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(20)) }
+            let task = try await engine.client.spawn(
+                "twins", params: nil, options: SpawnOptions(maxAttempts: 1))
+            let failure = await #expect(throws: TaskFailure.self) {
+                try await task.result(timeout: .seconds(20))
+            }
             #expect(failure?.message.contains("'same'") == true)
             #expect(failure?.message.contains("own name") == true)
         }
@@ -81,9 +84,13 @@ struct ParallelStepsTests {
             return .complete
         }
         try await withEngine([handler]) { engine in
-            let task = try await engine.client.spawn("nested", params: nil, options: SpawnOptions(maxAttempts: 1))
-            let failure = await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(20)) }
-            #expect(failure?.message.contains("'inner'") == true && failure?.message.contains("'outer'") == true)
+            let task = try await engine.client.spawn(
+                "nested", params: nil, options: SpawnOptions(maxAttempts: 1))
+            let failure = await #expect(throws: TaskFailure.self) {
+                try await task.result(timeout: .seconds(20))
+            }
+            #expect(
+                failure?.message.contains("'inner'") == true && failure?.message.contains("'outer'") == true)
         }
     }
 

@@ -50,13 +50,18 @@ struct WaitTests {
             return .complete
         }
         try await withEngine([handler]) { engine in
-            let task = try await engine.client.spawn("far", params: nil, options: SpawnOptions(maxAttempts: 1))
-            let failure = await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(20)) }
+            let task = try await engine.client.spawn(
+                "far", params: nil, options: SpawnOptions(maxAttempts: 1))
+            let failure = await #expect(throws: TaskFailure.self) {
+                try await task.result(timeout: .seconds(20))
+            }
             #expect(failure?.message.contains("10,000 years") == true)
         }
     }
 
-    @Test func `a wait times out, is told so once, and a later event still reaches the next wait`() async throws {
+    @Test func `a wait times out, is told so once, and a later event still reaches the next wait`()
+        async throws
+    {
         let handler = Handler("waits") { context in
             do {
                 try await context.awaitEvent("e", name: "first", timeout: .milliseconds(1))
@@ -73,7 +78,8 @@ struct WaitTests {
             }
             try await engine.client.emitEvent("e", "hello")
             // The first wait was not recorded, so the replay finds the event there.
-            #expect(["early", "late hello"].contains(try await task.result(timeout: .seconds(20)).stringValue))
+            #expect(
+                ["early", "late hello"].contains(try await task.result(timeout: .seconds(20)).stringValue))
         }
     }
 
@@ -87,7 +93,9 @@ struct WaitTests {
         }
         try await withEngine([handler]) { engine in
             let late = try await engine.client.spawn("explicit", params: nil)
-            let failure = await #expect(throws: TaskFailure.self) { try await late.result(timeout: .seconds(20)) }
+            let failure = await #expect(throws: TaskFailure.self) {
+                try await late.result(timeout: .seconds(20))
+            }
             #expect(failure?.details["reason"] == "no event")
             let task = try await engine.client.spawn("explicit", params: nil)
             try await engine.client.emitEvent("\(task.taskID)")

@@ -9,7 +9,9 @@ final class HoldPoint: Sendable {
     }
     private let state = Mutex(State())
 
-    /// From the code under test: says that it is here and waits for ``open()``. Ignores cancellation.
+    /// From the code under test: says that it is here and waits for ``open()``.
+    ///
+    /// Ignores cancellation.
     func arriveAndWait() async {
         arrive()
         await wait { $0.isOpen }

@@ -22,7 +22,8 @@ func shutDown(
         }
     }
     let row = try await client.pool.query(
-        "select state, attempt, claimed_by from absurd.r_default where task_id = $1", [.uuid(task.taskID.uuid)]
+        "select state, attempt, claimed_by from absurd.r_default where task_id = $1",
+        [.uuid(task.taskID.uuid)]
     )[0]
     await client.close()
     return (

@@ -11,7 +11,9 @@ struct PoolSupervisionTests {
         var description: String { "a fault of the worker" }
     }
 
-    private func client() throws -> AbsurdClient { try AbsurdClient(AbsurdConfiguration("host=/nowhere"), logger: .quiet) }
+    private func client() throws -> AbsurdClient {
+        try AbsurdClient(AbsurdConfiguration("host=/nowhere"), logger: .quiet)
+    }
 
     @Test func `a worker that ends unexpectedly is started again while the others go on`() async throws {
         let faults = Mutex<[String: Int]>([:])
@@ -28,12 +30,15 @@ struct PoolSupervisionTests {
             $0.workers = 2
             $0.workerID = "pool"
         }
-        let pool = try WorkerPool(try client(), queue: "default", handlers: [], options: options, store: store)
+        let pool = try WorkerPool(
+            try client(), queue: "default", handlers: [], options: options, store: store)
         let events = pool.events()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await pool.run() }
             try await events.first { if case .workerRestarted(2, _) = $0 { true } else { false } }
-            try await eventually("the worker works again") { faults.withLock { $0["pool-1", default: 0] } > 3 }
+            try await eventually("the worker works again") {
+                faults.withLock { $0["pool-1", default: 0] } > 3
+            }
             group.cancelAll()
         }
         #expect(pool.restarts.map(\.workerID) == ["pool-1", "pool-2"])
@@ -50,7 +55,8 @@ struct PoolSupervisionTests {
         let error = await #expect(throws: AbsurdError.self) { try await pool.run() }
         #expect(error?.code == .restartLimit)
         #expect(
-            error?.message == "the workers of queue 'orders' were restarted more than 2 times within 60.0 seconds; "
+            error?.message
+                == "the workers of queue 'orders' were restarted more than 2 times within 60.0 seconds; "
                 + "the last error was: a fault of the worker")
     }
 
@@ -61,7 +67,8 @@ struct PoolSupervisionTests {
             return []
         }
         let options = testOptions { $0.maxBackoff = .milliseconds(40) }
-        let pool = try WorkerPool(try client(), queue: "default", handlers: [], options: options, store: store)
+        let pool = try WorkerPool(
+            try client(), queue: "default", handlers: [], options: options, store: store)
         let events = pool.events()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await pool.run() }
@@ -95,7 +102,8 @@ struct PoolSupervisionTests {
                 $0.concurrency = concurrency
                 $0.batchSize = batch
             }
-            let pool = try WorkerPool(try client(), queue: "default", handlers: [], options: options, store: store)
+            let pool = try WorkerPool(
+                try client(), queue: "default", handlers: [], options: options, store: store)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await pool.run() }
                 try await eventually("a claim was made") { !limits.withLock(\.isEmpty) }

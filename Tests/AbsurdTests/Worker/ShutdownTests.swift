@@ -19,7 +19,9 @@ struct ShutdownTests {
         #expect(run.state == "completed" && run.attempt == 1)
     }
 
-    @Test func `a handler that outlives the grace period is cancelled and its run given back unspent`() async throws {
+    @Test func `a handler that outlives the grace period is cancelled and its run given back unspent`()
+        async throws
+    {
         let point = HoldPoint()
         let handler = Handler("outlives") { _ in
             point.arrive()
@@ -30,7 +32,9 @@ struct ShutdownTests {
         #expect(run == ("pending", 1, nil))
     }
 
-    @Test func `the run of a handler that ignores cancellation is given back while it still runs`() async throws {
+    @Test func `the run of a handler that ignores cancellation is given back while it still runs`()
+        async throws
+    {
         let point = HoldPoint()
         let handler = Handler("ignores") { context in
             await point.arriveAndWait()
@@ -79,7 +83,8 @@ struct ShutdownTests {
         }
         let rows = try await client.pool.query("select checkpoint_name from absurd.c_default")
         #expect(try rows.map { try $0.decode(0, as: String.self) } == ["charge"])
-        let run = try await client.pool.query("select state, attempt, claimed_by is null from absurd.r_default")[0]
+        let run = try await client.pool.query(
+            "select state, attempt, claimed_by is null from absurd.r_default")[0]
         #expect(try run.decode(0, as: String.self) == "pending")
         #expect(try run.decode(1, as: Int32.self) == 1)
         #expect(try run.decode(2, as: Bool.self))
@@ -99,7 +104,8 @@ struct ShutdownTests {
             _ = try await engine.client.spawn("held", params: nil)
             await point.untilArrived()
         }
-        let row = try await TestDatabase.current.connect().query("select state, attempt from absurd.r_default")[0]
+        let row = try await TestDatabase.current.connect().query(
+            "select state, attempt from absurd.r_default")[0]
         #expect(try row.decode(0, as: String.self) == "pending")
         #expect(try row.decode(1, as: Int32.self) == 1)
     }

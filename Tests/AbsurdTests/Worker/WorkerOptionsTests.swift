@@ -26,10 +26,16 @@ struct WorkerOptionsTests {
         BrokenOption("workers", "from 1 to 1000", "0") { $0.workers = 0 },
         BrokenOption("concurrency", "from 1 to 100000", "0") { $0.concurrency = 0 },
         BrokenOption("batchSize", "from 1 to 10000", "0") { $0.batchSize = 0 },
-        BrokenOption("claimTimeout", "from 1 second to 365 days", "0.999 seconds") { $0.claimTimeout = .milliseconds(999) },
-        BrokenOption("renewal", "at least the claim timeout", "1.0 seconds") { $0.renewal = .automatic(upTo: .seconds(1)) },
+        BrokenOption("claimTimeout", "from 1 second to 365 days", "0.999 seconds") {
+            $0.claimTimeout = .milliseconds(999)
+        },
+        BrokenOption("renewal", "at least the claim timeout", "1.0 seconds") {
+            $0.renewal = .automatic(upTo: .seconds(1))
+        },
         BrokenOption("pollInterval", "at least 1 millisecond", "0.0 seconds") { $0.pollInterval = .zero },
-        BrokenOption("maxBackoff", "at least the poll interval", "0.001 seconds") { $0.maxBackoff = .milliseconds(1) },
+        BrokenOption("maxBackoff", "at least the poll interval", "0.001 seconds") {
+            $0.maxBackoff = .milliseconds(1)
+        },
         BrokenOption("shutdownGrace", "zero or more", "-1.0 seconds") { $0.shutdownGrace = .seconds(-1) },
         BrokenOption("workerID", "1 to 200 bytes", "''") { $0.workerID = "" },
         BrokenOption("maxRestarts", "zero or more", "-1") { $0.maxRestarts = -1 },
@@ -66,6 +72,8 @@ struct WorkerOptionsTests {
         let elsewhere = #expect(throws: AbsurdError.self) {
             try WorkerPool(client, queue: "orders", handlers: [handler])
         }
-        #expect(elsewhere?.message.contains("'letters'") == true && elsewhere?.message.contains("'orders'") == true)
+        #expect(
+            elsewhere?.message.contains("'letters'") == true
+                && elsewhere?.message.contains("'orders'") == true)
     }
 }

@@ -83,7 +83,8 @@ struct WorkerTests {
             let task = try await engine.client.spawn("slow", params: nil)
             await gate.untilArrived()
             // The claim expires; the worker's own next claim sweeps it and takes the second attempt.
-            _ = try await engine.rows("update absurd.r_default set claim_expires_at = now() - interval '1 second'")
+            _ = try await engine.rows(
+                "update absurd.r_default set claim_expires_at = now() - interval '1 second'")
             #expect(try await task.result(timeout: .seconds(20)) == "second")
             gate.open()
             try await eventually("the first execution has ended") { !reasons.withLock(\.isEmpty) }
@@ -106,7 +107,8 @@ struct WorkerTests {
             await gate.untilArrived()
             let first = try await engine.run("claim_expires_at", of: task.taskID, as: PostgresTimestamp.self)
             try await eventually("the claim was renewed twice") {
-                try await engine.run("claim_expires_at", of: task.taskID, as: PostgresTimestamp.self).microseconds
+                try await engine.run("claim_expires_at", of: task.taskID, as: PostgresTimestamp.self)
+                    .microseconds
                     > first.microseconds + 1_000_000
             }
             gate.open()
@@ -144,7 +146,9 @@ struct WorkerTests {
             #expect(slots.map(\.run?.taskID) == [task.taskID, nil])
             gate.open()
             _ = try await task.result(timeout: .seconds(20))
-            try await eventually("the slot is free") { engine.pool.workers[0].slots.allSatisfy { $0.run == nil } }
+            try await eventually("the slot is free") {
+                engine.pool.workers[0].slots.allSatisfy { $0.run == nil }
+            }
         }
     }
 }

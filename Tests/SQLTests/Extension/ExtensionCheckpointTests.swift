@@ -23,10 +23,12 @@ struct ExtensionCheckpointTests {
             try await queue.spawn(["a", "b"])
             let claims = try await queue.claim()
             let answers = try await queue.checkpoint([
-                (claims[0], "nul", #""\u0000""#), (claims[0], "good", "1"), (claims[1], "surrogate", #""\udfff""#),
+                (claims[0], "nul", #""\u0000""#), (claims[0], "good", "1"),
+                (claims[1], "surrogate", #""\udfff""#),
                 (claims[1], oversizeKey, "2"), (claims[1], " ", "3"), (claims[1], "good", "4"),
             ])
-            #expect(answers.map(\.answer) == ["refused", "stored", "refused", "refused", "refused", "stored"])
+            #expect(
+                answers.map(\.answer) == ["refused", "stored", "refused", "refused", "refused", "stored"])
             #expect(answers.map(\.sqlState) == ["22P05", nil, "22P02", "54000", "AS004", nil])
             #expect(try await queue.count("c") == 2)
         }
@@ -82,7 +84,9 @@ struct ExtensionCheckpointTests {
             let other = try await queue.claimNew("other")
             _ = try await queue.checkpoint([(other, "z", "26")])
 
-            func load(after position: Int64 = 0, _ step: String? = nil, bytes: Int64 = 1000) async throws -> [String] {
+            func load(after position: Int64 = 0, _ step: String? = nil, bytes: Int64 = 1000) async throws
+                -> [String]
+            {
                 try await queue.connection.query(
                     """
                     select concat_ws(' ', position, step, state) from absurd_swift.load_checkpoints($1, $2, $3, $4, $5)

@@ -77,12 +77,15 @@ struct ExtensionClaimTests {
             let claims = try await queue.claim()
             #expect(Set(claims.map(\.taskName)) == ["poisoned", "healthy"])
             #expect(
-                try await queue.finish(claims.map { .init($0, "fail", "{}") }).map(\.answer) == ["done", "done"])
+                try await queue.finish(claims.map { .init($0, "fail", "{}") }).map(\.answer) == [
+                    "done", "done",
+                ])
         }
     }
 
     @Test(arguments: QueueVariant.all)
-    func `policies end tasks that did not start or did not end in time`(_ variant: QueueVariant) async throws {
+    func `policies end tasks that did not start or did not end in time`(_ variant: QueueVariant) async throws
+    {
         try await variant.withQueue { queue in
             try await queue.setClock("2030-01-01 10:00:00+00")
             try await queue.spawn(["slow", "sleeper"], options: #"{"cancellation": {"max_duration": 60}}"#)
@@ -97,7 +100,8 @@ struct ExtensionClaimTests {
 
             try await queue.setClock("2030-01-01 10:01:00+00")
             #expect(try await queue.claim().isEmpty)
-            #expect(try await queue.count("t", where: "state = 'cancelled' and cancelled_at is not null") == 3)
+            #expect(
+                try await queue.count("t", where: "state = 'cancelled' and cancelled_at is not null") == 3)
             #expect(
                 try await queue.count("r", where: "state = 'cancelled' and claimed_by is null") == 3)
         }

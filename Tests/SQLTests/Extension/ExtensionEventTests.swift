@@ -18,7 +18,9 @@ struct ExtensionEventTests {
             let resumed = try #require(try await queue.claim().first)
             #expect(resumed.run == claim.run)
             #expect(
-                try await queue.awaitEvent([(resumed, "s", "e")]) == [.init(answer: "received", value: #"{"a": 1}"#)])
+                try await queue.awaitEvent([(resumed, "s", "e")]) == [
+                    .init(answer: "received", value: #"{"a": 1}"#)
+                ])
         }
     }
 
@@ -72,7 +74,8 @@ struct ExtensionEventTests {
             try await queue.spawn(["a", "b", "c", "d"])
             let claims = try await queue.claim()
             let answers = try await queue.awaitEvent([
-                (claims[0], "s", "e"), (claims[1], "s", oversizeKey), (claims[2], "s", " "), (claims[3], "s", "e"),
+                (claims[0], "s", "e"), (claims[1], "s", oversizeKey), (claims[2], "s", " "),
+                (claims[3], "s", "e"),
             ])
             #expect(answers.map(\.answer) == ["parked", "refused", "refused", "parked"])
             #expect(answers.map(\.sqlState) == [nil, "54000", "AS005", nil])

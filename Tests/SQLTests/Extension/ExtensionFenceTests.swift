@@ -21,7 +21,9 @@ struct ExtensionFenceTests {
                 #expect(answer.map(\.answer) == ["lost"], "\(action)")
             }
             #expect(
-                try await queue.finish([.init(stale, "sleep", "1", step: "s", delay: 60)]).map(\.answer) == ["lost"])
+                try await queue.finish([.init(stale, "sleep", "1", step: "s", delay: 60)]).map(\.answer) == [
+                    "lost"
+                ])
             #expect(try await queue.checkpoint([(stale, "s", "1")], renewing: 30) == [lost])
             #expect(try await queue.renew([stale], timeout: 3600) == [lost])
             #expect(try await queue.awaitEvent([(stale, "s", "event")]) == [lost])
@@ -74,7 +76,10 @@ struct ExtensionFenceTests {
 
             #expect(
                 try await queue.finish([.init(cancelled, "complete"), .init(failed, "complete")])
-                    == [.init(answer: "cancelled", value: "cancelled"), .init(answer: "failed", value: "failed")])
+                    == [
+                        .init(answer: "cancelled", value: "cancelled"),
+                        .init(answer: "failed", value: "failed"),
+                    ])
             #expect(
                 try await queue.checkpoint([(cancelled, "s", "1"), (failed, "s", "1")]).map(\.answer)
                     == ["cancelled", "failed"])

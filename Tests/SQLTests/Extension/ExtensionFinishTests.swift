@@ -66,7 +66,9 @@ struct ExtensionFinishTests {
     func `a run named twice is finished once`(_ variant: QueueVariant) async throws {
         try await variant.withQueue { queue in
             let claim = try await queue.claimNew()
-            let answers = try await queue.finish([.init(claim, "complete", "1"), .init(claim, "complete", "2")])
+            let answers = try await queue.finish([
+                .init(claim, "complete", "1"), .init(claim, "complete", "2"),
+            ])
             #expect(answers.map(\.answer) == ["done", "repeated"])
             #expect(try await queue.count("t", where: "completed_payload = '1'") == 1)
         }
@@ -86,7 +88,8 @@ struct ExtensionFinishTests {
 
             let third = try #require(try await queue.claim().first)
             #expect(
-                try await queue.finish([.init(third, "release")]) == [.init(answer: "done", value: "pending")])
+                try await queue.finish([.init(third, "release")]) == [.init(answer: "done", value: "pending")]
+            )
             let fourth = try #require(try await queue.claim().first)
             #expect(fourth.run == first.run)
             #expect(fourth.attempt == 1)
@@ -96,6 +99,6 @@ struct ExtensionFinishTests {
 
 /// Too long for an index row, and too random to be compressed below the limit.
 let oversizeKey: String = {
-    var generator = SystemRandomNumberGenerator()
-    return String((0..<20_000).map { _ in "abcdefghijklmnopqrstuvwxyz0123456789".randomElement(using: &generator) ?? "a" })
+    let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789")
+    return String((0..<20_000).map { _ in letters[Int.random(in: letters.indices)] })
 }()

@@ -8,7 +8,8 @@ struct ExtensionLockTests {
     /// Runs claimed in an order of their own: the tasks' order is the opposite of the runs'.
     private func claims(_ queue: ExtensionQueue, _ count: Int) async throws -> [ExtensionQueue.Claim] {
         let ids = try await queue.connection.query(
-            "select absurd.portable_uuidv7() as id from generate_series(1, $1) order by 1", [.int(Int64(2 * count))]
+            "select absurd.portable_uuidv7() as id from generate_series(1, $1) order by 1",
+            [.int(Int64(2 * count))]
         ).map { try $0.decode("id", as: UUID.self) }
         try await queue.run(
             "select absurd_swift.spawn($1, $2, $3, $4, $5, $6)",
@@ -55,17 +56,22 @@ struct ExtensionLockTests {
                     if table == "r" {
                         #expect(
                             try await queue.checkpoint(rows, wait: false).map(\.answer) == ["busy", "stored"])
-                        #expect(try await queue.renew(claims, wait: false).map(\.answer) == ["busy", "renewed"])
+                        #expect(
+                            try await queue.renew(claims, wait: false).map(\.answer) == ["busy", "renewed"])
                     }
                     for action in ["complete", "fail", "sleep", "release"] {
                         // One row: the other stays claimed for the next round.
-                        let answer = try await queue.finish([.init(claims[0], action, "1", delay: 1)], wait: false)
+                        let answer = try await queue.finish(
+                            [.init(claims[0], action, "1", delay: 1)], wait: false)
                         #expect(answer.map(\.answer) == ["busy"], "\(action), \(table)")
                     }
                     #expect(
-                        try await queue.awaitEvent([(claims[0], "s", "e")], wait: false).map(\.answer) == ["busy"])
+                        try await queue.awaitEvent([(claims[0], "s", "e")], wait: false).map(\.answer) == [
+                            "busy"
+                        ])
                     #expect(
-                        try await queue.awaitTask([(claims[0], "s", claims[1].task)], wait: false).map(\.answer)
+                        try await queue.awaitTask([(claims[0], "s", claims[1].task)], wait: false).map(
+                            \.answer)
                             == ["busy"])
                 }
             }
@@ -115,7 +121,9 @@ struct ExtensionLockTests {
     }
 
     @Test(arguments: QueueVariant.all)
-    func `many workers drain a queue, each task once and without an error`(_ variant: QueueVariant) async throws {
+    func `many workers drain a queue, each task once and without an error`(_ variant: QueueVariant)
+        async throws
+    {
         try await variant.withQueue { queue in
             try await queue.spawn(Array(repeating: "task", count: 400))
             let done = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -125,7 +133,9 @@ struct ExtensionLockTests {
                         var done = 0
                         while true {
                             let claims = try await queue.claim(limit: 20, worker: "w\(worker)")
-                            if claims.isEmpty, try await queue.count("r", where: "state = 'pending'") == 0 { break }
+                            if claims.isEmpty, try await queue.count("r", where: "state = 'pending'") == 0 {
+                                break
+                            }
                             done += try await finishGivingWay(queue, claims).count { $0 == "done" }
                         }
                         return done

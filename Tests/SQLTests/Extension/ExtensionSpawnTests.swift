@@ -39,7 +39,9 @@ struct ExtensionSpawnTests {
     }
 
     @Test(arguments: QueueVariant.all)
-    func `rows at fault are refused with a reason, the others are spawned`(_ variant: QueueVariant) async throws {
+    func `rows at fault are refused with a reason, the others are spawned`(_ variant: QueueVariant)
+        async throws
+    {
         try await variant.withQueue { queue in
             let spawned = try await spawn(
                 queue,
@@ -122,7 +124,8 @@ struct ExtensionSpawnTests {
         try await variant.withQueue { queue in
             let error = await #expect(throws: PostgresError.self) {
                 try await queue.run(
-                    "select * from absurd_swift.spawn('q', null, null, array['a', 'b'], array['1'], array['{}', '{}'])")
+                    "select * from absurd_swift.spawn('q', null, null, array['a', 'b'], array['1'], array['{}', '{}'])"
+                )
             }
             #expect(error?.sqlState == "AS001")
         }

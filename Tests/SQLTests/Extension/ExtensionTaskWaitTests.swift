@@ -13,7 +13,9 @@ struct ExtensionTaskWaitTests {
     }
 
     @Test(arguments: QueueVariant.all)
-    func `a parked run is woken when its task ends, however that happens`(_ variant: QueueVariant) async throws {
+    func `a parked run is woken when its task ends, however that happens`(_ variant: QueueVariant)
+        async throws
+    {
         try await variant.withQueue { queue in
             let endings: [(String, (ExtensionQueue.Claim) async throws -> Void)] = [
                 (
@@ -74,7 +76,8 @@ struct ExtensionTaskWaitTests {
             #expect(
                 try await queue.awaitTask([(parent, "s", child.task)], in: "nowhere") == [.only("unknown")])
             #expect(try await queue.awaitTask([(parent, "s", UUID())], in: "children") == [.only("unknown")])
-            #expect(try await queue.awaitTask([(parent, "s", child.task)], in: "children") == [.only("parked")])
+            #expect(
+                try await queue.awaitTask([(parent, "s", child.task)], in: "children") == [.only("parked")])
             _ = try await children.finish([.init(child, "complete")])
             #expect(try await queue.claim().map(\.run) == [parent.run])
         }

@@ -1,5 +1,6 @@
 import Foundation
 import LibPQ
+import Testing
 
 extension ExtensionQueue {
     struct Finish {
@@ -10,7 +11,8 @@ extension ExtensionQueue {
         var delay: Double?
 
         init(
-            _ claim: Claim, _ action: String, _ payload: String? = nil, step: String? = nil, delay: Double? = nil
+            _ claim: Claim, _ action: String, _ payload: String? = nil, step: String? = nil,
+            delay: Double? = nil
         ) {
             self.claim = claim
             self.action = action
@@ -55,7 +57,7 @@ extension ExtensionQueue {
     /// Spawns one task and claims it.
     func claimNew(_ taskName: String = "task", options: String? = nil) async throws -> Claim {
         let task = try await spawn([taskName], options: options)[0]
-        return try await claim(limit: 100).first { $0.task == task }!
+        return try #require(try await claim(limit: 100).first { $0.task == task })
     }
 
     func finish(_ rows: [Finish], wait: Bool = true) async throws -> [Answer] {
@@ -71,7 +73,8 @@ extension ExtensionQueue {
     }
 
     func checkpoint(
-        _ rows: [(claim: Claim, step: String, state: String?)], renewing timeout: Int64? = nil, wait: Bool = true
+        _ rows: [(claim: Claim, step: String, state: String?)], renewing timeout: Int64? = nil,
+        wait: Bool = true
     ) async throws -> [Answer] {
         try await answers(
             """
@@ -133,7 +136,8 @@ extension ExtensionQueue {
     }
 
     func emit(_ event: String, _ payload: String = "null") async throws {
-        try await run("select absurd.emit_event($1, $2, $3::jsonb)", [.text(name), .text(event), .text(payload)])
+        try await run(
+            "select absurd.emit_event($1, $2, $3::jsonb)", [.text(name), .text(event), .text(payload)])
     }
 
     private func fence(_ claims: [Claim]) -> [SQLParameter] {

@@ -68,7 +68,8 @@ struct ExtensionQueue: Sendable {
             result.append(try await text(sql) ?? "")
         }
         result.append(
-            try await text("select coalesce(jsonb_agg(to_jsonb(x)), '[]')::text from absurd_swift.result_waits x")
+            try await text(
+                "select coalesce(jsonb_agg(to_jsonb(x)), '[]')::text from absurd_swift.result_waits x")
                 ?? "")
         return result
     }

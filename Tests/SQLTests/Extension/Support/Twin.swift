@@ -3,7 +3,9 @@ import LibPQ
 import Synchronization
 import Testing
 
-/// One of two ways to do the same to a queue. Tasks are known by their names.
+/// One of two ways to do the same to a queue.
+///
+/// Tasks are known by their names.
 protocol Twin: Sendable {
     var queue: ExtensionQueue { get }
 
