@@ -129,7 +129,15 @@ let package = Package(
         ),
         .testTarget(
             name: "AbsurdCommandTests",
-            dependencies: ["AbsurdCommand", "Absurd", "TestSupport"],
+            dependencies: [
+                "AbsurdCommand",
+                "Absurd",
+                "EphemeralPostgres",
+                "LibPQ",
+                "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
