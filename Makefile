@@ -8,7 +8,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install what is missing: libpq, Postgres, the Python SDK for the tests
@@ -22,6 +22,18 @@ build: setup ## Build everything, for debugging
 test: setup ## Run all tests against a private Postgres server (ARGS="--filter Name" for some)
 	scripts/test $(ARGS)
 
+.PHONY: demo
+demo: ## Run orders through worker processes, kill one of them, and show that every order completes
+	@scripts/demo
+
+.PHONY: endurance
+endurance: setup ## Kill workers 60 times under 10,000 tasks and show that nothing is lost (ARGS for options)
+	scripts/measure endurance $(ARGS)
+
+.PHONY: measure
+measure: setup ## Measure what docs/measurements.md reports: endurance, claims, suspended tasks
+	scripts/measure
+
 .PHONY: lint
 lint: ## Check format and source rules
 	scripts/format --check
@@ -30,6 +42,10 @@ lint: ## Check format and source rules
 .PHONY: format
 format: ## Format the Swift sources
 	scripts/format
+
+.PHONY: docs
+docs: setup ## Build the documentation into .build/plugins/Swift-DocC/outputs
+	scripts/docs
 
 .PHONY: clean
 clean: ## Remove what builds and set-up have made in this folder

@@ -72,6 +72,9 @@ let package = Package(
                 "Absurd",
                 "EphemeralPostgres",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings
         ),
@@ -114,12 +117,20 @@ let package = Package(
         ),
         .testTarget(
             name: "SQLTests",
-            dependencies: ["LibPQ", "TestSupport"],
+            dependencies: ["EphemeralPostgres", "LibPQ", "TestSupport"],
             swiftSettings: settings
         ),
         .testTarget(
             name: "AbsurdTests",
-            dependencies: ["Absurd", "LibPQ", "TestSupport"],
+            dependencies: [
+                "Absurd", "LibPQ", "TestSupport",
+                .product(name: "InMemoryLogging", package: "swift-log"),
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -128,9 +139,50 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "ExamplesTests",
+            dependencies: [
+                "EphemeralPostgres", "TestSupport",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "InteropTests",
-            dependencies: ["Absurd", "LibPQ", "TestSupport"],
+            dependencies: [
+                "Absurd",
+                "LibPQ",
+                "TestSupport",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            exclude: ["Python"],
+            swiftSettings: settings
+        ),
+        // Measuring programs, no products: targets of this package because they start private servers and look
+        // beneath the public API.
+        .executableTarget(
+            name: "MeasuredWorker",
+            dependencies: ["Absurd", "LibPQ", .product(name: "Logging", package: "swift-log")],
+            path: "Benchmarks/MeasuredWorker",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "Measurements",
+            dependencies: [
+                "Absurd",
+                "EphemeralPostgres",
+                "LibPQ",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/Measurements",
             swiftSettings: settings
         ),
     ]
 )
+
+// Only who builds the documentation needs the plugin; packages that use this one never resolve it.
+if Context.environment["ABSURD_DOCUMENTATION"] != nil {
+    package.dependencies += [
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")
+    ]
+}

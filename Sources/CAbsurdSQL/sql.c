@@ -19,6 +19,9 @@ static const unsigned char absurd_21_retry_delay[] = {
 static const unsigned char absurd_22_cancellation[] = {
 #embed "../../sql/absurd/22_cancellation.sql"
 };
+static const unsigned char absurd_23_lock_runs[] = {
+#embed "../../sql/absurd/23_lock_runs.sql"
+};
 static const unsigned char absurd_30_queue_names[] = {
 #embed "../../sql/absurd/30_queue_names.sql"
 };
@@ -94,6 +97,9 @@ static const unsigned char absurd_swift_10_schema[] = {
 static const unsigned char absurd_swift_20_rows[] = {
 #embed "../../sql/absurd_swift/20_rows.sql"
 };
+static const unsigned char absurd_swift_21_claims[] = {
+#embed "../../sql/absurd_swift/21_claims.sql"
+};
 static const unsigned char absurd_swift_30_claim[] = {
 #embed "../../sql/absurd_swift/30_claim.sql"
 };
@@ -127,6 +133,9 @@ static const unsigned char absurd_swift_43_finish_fail[] = {
 static const unsigned char absurd_swift_44_finish_park[] = {
 #embed "../../sql/absurd_swift/44_finish_park.sql"
 };
+static const unsigned char absurd_swift_45_finish_rest[] = {
+#embed "../../sql/absurd_swift/45_finish_rest.sql"
+};
 static const unsigned char absurd_swift_50_checkpoint[] = {
 #embed "../../sql/absurd_swift/50_checkpoint.sql"
 };
@@ -142,11 +151,17 @@ static const unsigned char absurd_swift_60_await_event[] = {
 static const unsigned char absurd_swift_61_await_event_rows[] = {
 #embed "../../sql/absurd_swift/61_await_event_rows.sql"
 };
+static const unsigned char absurd_swift_62_lock_awaited_events[] = {
+#embed "../../sql/absurd_swift/62_lock_awaited_events.sql"
+};
 static const unsigned char absurd_swift_65_await_task[] = {
 #embed "../../sql/absurd_swift/65_await_task.sql"
 };
 static const unsigned char absurd_swift_66_await_task_rows[] = {
 #embed "../../sql/absurd_swift/66_await_task_rows.sql"
+};
+static const unsigned char absurd_swift_67_look_at_tasks[] = {
+#embed "../../sql/absurd_swift/67_look_at_tasks.sql"
 };
 static const unsigned char absurd_swift_70_spawn[] = {
 #embed "../../sql/absurd_swift/70_spawn.sql"
@@ -156,6 +171,9 @@ static const unsigned char absurd_swift_71_spawn_row[] = {
 };
 static const unsigned char absurd_swift_72_spawn_rows[] = {
 #embed "../../sql/absurd_swift/72_spawn_rows.sql"
+};
+static const unsigned char absurd_swift_73_spawn_rest[] = {
+#embed "../../sql/absurd_swift/73_spawn_rest.sql"
 };
 static const unsigned char absurd_swift_75_cancel[] = {
 #embed "../../sql/absurd_swift/75_cancel.sql"
@@ -172,6 +190,7 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd/20_uuid.sql", absurd_20_uuid),
     FILE_ROW("absurd/21_retry_delay.sql", absurd_21_retry_delay),
     FILE_ROW("absurd/22_cancellation.sql", absurd_22_cancellation),
+    FILE_ROW("absurd/23_lock_runs.sql", absurd_23_lock_runs),
     FILE_ROW("absurd/30_queue_names.sql", absurd_30_queue_names),
     FILE_ROW("absurd/31_tables.sql", absurd_31_tables),
     FILE_ROW("absurd/32_queues.sql", absurd_32_queues),
@@ -197,6 +216,7 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/00_header.sql", absurd_swift_00_header),
     FILE_ROW("absurd_swift/10_schema.sql", absurd_swift_10_schema),
     FILE_ROW("absurd_swift/20_rows.sql", absurd_swift_20_rows),
+    FILE_ROW("absurd_swift/21_claims.sql", absurd_swift_21_claims),
     FILE_ROW("absurd_swift/30_claim.sql", absurd_swift_30_claim),
     FILE_ROW("absurd_swift/31_sweeps.sql", absurd_swift_31_sweeps),
     FILE_ROW("absurd_swift/32_load_checkpoints.sql", absurd_swift_32_load_checkpoints),
@@ -208,16 +228,20 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/42_finish_complete.sql", absurd_swift_42_finish_complete),
     FILE_ROW("absurd_swift/43_finish_fail.sql", absurd_swift_43_finish_fail),
     FILE_ROW("absurd_swift/44_finish_park.sql", absurd_swift_44_finish_park),
+    FILE_ROW("absurd_swift/45_finish_rest.sql", absurd_swift_45_finish_rest),
     FILE_ROW("absurd_swift/50_checkpoint.sql", absurd_swift_50_checkpoint),
     FILE_ROW("absurd_swift/51_checkpoint_rows.sql", absurd_swift_51_checkpoint_rows),
     FILE_ROW("absurd_swift/55_renew.sql", absurd_swift_55_renew),
     FILE_ROW("absurd_swift/60_await_event.sql", absurd_swift_60_await_event),
     FILE_ROW("absurd_swift/61_await_event_rows.sql", absurd_swift_61_await_event_rows),
+    FILE_ROW("absurd_swift/62_lock_awaited_events.sql", absurd_swift_62_lock_awaited_events),
     FILE_ROW("absurd_swift/65_await_task.sql", absurd_swift_65_await_task),
     FILE_ROW("absurd_swift/66_await_task_rows.sql", absurd_swift_66_await_task_rows),
+    FILE_ROW("absurd_swift/67_look_at_tasks.sql", absurd_swift_67_look_at_tasks),
     FILE_ROW("absurd_swift/70_spawn.sql", absurd_swift_70_spawn),
     FILE_ROW("absurd_swift/71_spawn_row.sql", absurd_swift_71_spawn_row),
     FILE_ROW("absurd_swift/72_spawn_rows.sql", absurd_swift_72_spawn_rows),
+    FILE_ROW("absurd_swift/73_spawn_rest.sql", absurd_swift_73_spawn_rest),
     FILE_ROW("absurd_swift/75_cancel.sql", absurd_swift_75_cancel),
     FILE_ROW("absurd_swift/80_missing_indexes.sql", absurd_swift_80_missing_indexes),
 };

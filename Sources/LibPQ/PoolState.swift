@@ -36,6 +36,8 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
     /// Failed attempts to connect since the last one that succeeded.
     private(set) var failures = 0
     private(set) var lastFailure: PostgresError?
+    /// Whether the server has ever answered this pool.
+    private(set) var hasConnected = false
     /// Before this nobody connects.
     private(set) var retryAt: Instant?
     private var queue: [Waiter] = []
@@ -86,6 +88,7 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
     mutating func connected(now: Instant) -> [Ticket] {
         connecting -= 1
         inUse += 1
+        hasConnected = true
         failures = 0
         lastFailure = nil
         retryAt = nil

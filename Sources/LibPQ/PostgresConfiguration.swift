@@ -39,6 +39,11 @@ package struct PostgresConfiguration: Sendable {
     /// Failed attempts to connect are included. Defaults to 30 seconds.
     package var acquireTimeout: Duration = .seconds(30)
 
+    /// Whether a caller of the pool waits for a server that has never been reached, as it does for one that was.
+    ///
+    /// Off, a wrong address is reported by the first attempt. Defaults to true.
+    package var waitsForFirstConnection = true
+
     /// How long an unused connection stays open while the pool runs as a service.
     ///
     /// Defaults to 5 minutes.

@@ -81,6 +81,8 @@ extension PostgresPool {
             wake(state.withLock { $0.connectFailed(error, retryAt: retryAt, now: .now) })
             logger.debug("no connection", metadata: ["error": "\(error)", "failures": "\(failures)"])
             guard error.isTransientConnectionFailure else { throw error }
+            let isUnknownServer = error.sqlState == nil && !state.withLock { $0.hasConnected }
+            guard !isUnknownServer || configuration.waitsForFirstConnection else { throw error }
             guard ContinuousClock.now < deadline else { throw timedOut() }
             return nil
         } catch {

@@ -60,8 +60,9 @@ actor TestServer {
             try await contents.install(into: database.connectionString)
         } else {
             let template = try await template(contents).value
-            // Copying files is the only strategy before version 15 and half as fast as the log afterwards.
-            let strategy = admin.serverVersion >= 150_000 ? " strategy wal_log" : ""
+            // Without fsync, copying files takes 30 ms, less than writing them through the log. Version 14
+            // knows no other way, and no word for it.
+            let strategy = admin.serverVersion >= 150_000 ? " strategy file_copy" : ""
             try await admin.execute(
                 script: "create database \(database.name) template \(template)\(strategy)")
         }

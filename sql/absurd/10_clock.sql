@@ -12,7 +12,7 @@ create or replace function absurd.current_time()
   volatile
 as $$
   select coalesce(
-    nullif(btrim(current_setting('absurd.fake_now', true), E' \t\r\n'), '')::timestamptz,
+    nullif(btrim(current_setting('absurd.fake_now', true)), '')::timestamptz,
     clock_timestamp()
   );
 $$;

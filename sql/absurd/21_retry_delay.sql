@@ -100,15 +100,12 @@ begin
     return 0;
   end if;
 
-  -- Where the power itself would leave the range of a double, its logarithm tells on which side.
-  if v_steps > 0 and v_factor = 0 then
-    return 0;
-  elsif v_steps > 0 and v_steps * ln(v_factor) > 690 then
-    return v_cap;
-  elsif v_steps > 0 and v_steps * ln(v_factor) < -690 then
-    return 0;
-  end if;
-
-  return least(v_base * power(v_factor, v_steps), v_cap);
+  begin
+    return least(v_base * power(v_factor, v_steps), v_cap);
+  exception
+    -- A double cannot hold the result: it is beyond every cap, or as good as nothing.
+    when numeric_value_out_of_range then
+      return case when v_factor > 1 then v_cap else 0 end;
+  end;
 end;
 $$;

@@ -32,7 +32,7 @@ declare
   v_cancel_at timestamptz;
   v_inserted bigint;
 begin
-  if p_task_name is null or btrim(p_task_name, E' \t\r\n') = '' then
+  if p_task_name is null or btrim(p_task_name) = '' then
     raise exception 'task name must not be blank (queue "%")', p_queue_name;
   end if;
 

@@ -2,7 +2,8 @@
 
 -- Claim due runs for a worker, in the order in which they became due. Before that, cancel tasks whose
 -- cancellation policy has run out (at most 100, or p_qty if that is more) and fail at most p_qty runs
--- whose lease has ended; a retry that is due at once is claimed by the same call.
+-- whose lease has ended; a retry that is due at once is claimed by the same call. A run whose policy has
+-- run out is not claimed even when the sweep has not come to it.
 --
 -- A timeout of 0 gives a lease that does not end. The price of a claim does not depend on the number of
 -- runs that are due: the index of waiting runs is read in its order, rows are joined and updated by
@@ -80,6 +81,7 @@ begin
           join absurd.%2$I t on t.task_id = r.task_id
          where r.state in ('pending', 'sleeping')
            and r.available_at <= $1
+           and (r.cancel_at is null or r.cancel_at > $1)
            and t.state in ('pending', 'sleeping', 'running')
          order by r.available_at, r.run_id
          limit $2

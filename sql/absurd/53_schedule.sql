@@ -16,29 +16,28 @@ declare
   v_task_id uuid;
 begin
   execute format($q$
-    with run as (
-      update absurd.%1$I r
-         set state = 'sleeping',
-             claimed_by = null,
-             claim_expires_at = null,
-             available_at = $2,
-             wake_event = null
-       where r.run_id = $1
-         and r.state = 'running'
-      returning r.task_id
-    ), task as (
-      update absurd.%2$I t
-         set state = 'sleeping'
-        from run
-       where t.task_id = run.task_id
-    )
-    select run.task_id from run
-    $q$, 'r_' || p_queue_name, 't_' || p_queue_name)
+    update absurd.%I r
+       set state = 'sleeping',
+           claimed_by = null,
+           claim_expires_at = null,
+           available_at = $2,
+           wake_event = null
+     where r.run_id = $1
+       and r.state = 'running'
+    returning r.task_id
+    $q$, 'r_' || p_queue_name)
     into v_task_id
     using p_run_id, p_wake_at;
 
   if v_task_id is null then
     raise exception 'run % of queue "%" is not currently running', p_run_id, p_queue_name;
   end if;
+
+  execute format($q$
+    update absurd.%I t
+       set state = 'sleeping'
+     where t.task_id = $1
+    $q$, 't_' || p_queue_name)
+    using v_task_id;
 end;
 $$;

@@ -22,14 +22,14 @@ declare
   v_now timestamptz := absurd.current_time();
   v_run record;
 begin
-  if p_step_name is null or btrim(p_step_name, E' \t\r\n') = '' then
+  if p_step_name is null or btrim(p_step_name) = '' then
     raise exception 'step name must not be blank (run %)', p_owner_run;
   end if;
 
   execute format($q$
-    select r.attempt, r.state, r.claim_expires_at, t.state as task_state
+    select r.attempt, r.state, r.claim_expires_at,
+           (select t.state from absurd.%2$I t where t.task_id = r.task_id) as task_state
       from absurd.%1$I r
-      join absurd.%2$I t on t.task_id = r.task_id
      where r.run_id = $1
     $q$, 'r_' || p_queue_name, 't_' || p_queue_name)
     into v_run

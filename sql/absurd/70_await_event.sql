@@ -9,8 +9,8 @@
 -- registered, and never in between. Then the run, the task, the checkpoint or wait row. An answer from the
 -- step's checkpoint locks nothing.
 -- Returns one row: whether the run was suspended, and the payload.
--- Raises AB001 when the task is cancelled; P0001 when the run is unknown or not running, for a blank
--- event name and for a negative timeout.
+-- Raises AB001 when the task is cancelled; P0001 when the run is unknown, not running or of another
+-- task, for a blank event name and for a negative timeout.
 create or replace function absurd.await_event(
   p_queue_name text,
   p_task_id uuid,
@@ -26,7 +26,7 @@ declare
   v_now timestamptz := absurd.current_time();
   v_run record;
 begin
-  if p_event_name is null or btrim(p_event_name, E' \t\r\n') = '' then
+  if p_event_name is null or btrim(p_event_name) = '' then
     raise exception 'event name must not be blank (run %)', p_run_id;
   end if;
 
@@ -49,7 +49,7 @@ begin
   payload := absurd.lock_event(p_queue_name, p_event_name);
 
   execute format($q$
-    select r.state, r.wake_event, r.event_payload, t.state as task_state
+    select r.state, r.wake_event, r.event_payload, t.task_id, t.state as task_state
       from absurd.%1$I r
       join absurd.%2$I t on t.task_id = r.task_id
      where r.run_id = $1
@@ -57,6 +57,10 @@ begin
     $q$, 'r_' || p_queue_name, 't_' || p_queue_name)
     into v_run
     using p_run_id;
+
+  if v_run.task_id <> p_task_id then
+    raise exception 'run % does not belong to task % (queue "%")', p_run_id, p_task_id, p_queue_name;
+  end if;
 
   if v_run.task_state = 'cancelled' then
     raise exception 'task % of queue "%" was cancelled', p_task_id, p_queue_name

@@ -28,7 +28,9 @@
 -- checkpoints, waits and registrations. Foreign functions lock several tasks in orders of their own,
 -- so a call can still meet a deadlock with one. Every function here sets lock_timeout to 200 ms,
 -- below the usual deadlock_timeout, so that it and not the foreign transaction gives way. On 55P03 or
--- 40P01: send again with p_wait = false, then what is answered busy one row per transaction.
+-- 40P01: send again with p_wait = false, then what is answered busy one row per transaction. With
+-- p_wait = false 55P03 is still possible, when another transaction has just inserted the same key
+-- (event, checkpoint, idempotency key) and is open: then too, one row per transaction.
 --
 -- Transactions. Read committed is assumed, as in absurd: under a stricter level a wake-up can be missed.
 --

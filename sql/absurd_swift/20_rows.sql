@@ -1,4 +1,4 @@
--- Helpers that judge one row of a batch: payloads, policies, claims.
+-- Helpers that judge one row of a batch: payloads, policies, arguments.
 
 -- Cast one payload.
 --
@@ -80,43 +80,6 @@ exception
   when sqlstate 'AB003' then
     return null;
 end;
-$$;
-
--- End of a claim after a write at p_now: renewed to the full timeout once less than two thirds of it
--- is left, else as it was. Each renewal changes an index entry, which halves the rate of checkpoints.
--- Never shortens; a claim without expiry, and a call without timeout, stay as they are.
-create or replace function absurd_swift.renewed_expiry(
-  p_expires timestamptz,
-  p_now timestamptz,
-  p_timeout integer
-)
-  returns timestamptz
-  language sql
-  immutable
-as $$
-  select case
-    when p_timeout > 0 and p_expires < p_now + make_interval(secs => p_timeout * 2.0 / 3)
-      then p_now + make_interval(secs => p_timeout)
-    else p_expires
-  end
-$$;
-
--- Answer for a row that did not pass the fence. A run that would pass it now was only locked.
-create or replace function absurd_swift.verdict(
-  p_task_state text,
-  p_run_state text,
-  p_is_claim boolean
-)
-  returns text
-  language sql
-  immutable
-as $$
-  select case
-    when p_task_state = 'cancelled' or p_run_state = 'cancelled' then 'cancelled'
-    when p_run_state = 'failed' then 'failed'
-    when p_run_state = 'running' and p_is_claim then 'busy'
-    else 'lost'
-  end
 $$;
 
 -- Whether the queue's runs carry the time at which their cancellation policy ends (our own schema).

@@ -50,7 +50,9 @@ extension AbsurdClient {
         try await finish(run, .release)
     }
 
-    /// Keeps the claim for that long from the database's now. Never shortens it.
+    /// Keeps the claim for that long from the database's now.
+    ///
+    /// Never shortens it.
     public func extendClaim(_ run: ClaimedRun, by duration: Duration) async throws {
         let seconds = try duration.wholeSeconds("the extension of a claim")
         guard seconds > 0 else {

@@ -10,10 +10,14 @@ extension AbsurdClient {
     public func emitEvent(
         _ event: String, _ payload: some Encodable & Sendable, on queue: String = "default"
     ) async throws {
+        let text = try encodeDocument(payload, named: "the payload of event '\(event)'")
+        try await emitEvent(event, payload: text, on: queue)
+    }
+
+    package func emitEvent(_ event: String, payload: JSONText, on queue: String) async throws {
         try validateQueueName(queue)
         try validateEventName(event)
-        let text = try encodeDocument(payload, named: "the payload of event '\(event)'")
-        let parameters: [SQLParameter] = [.text(queue), .text(event), .text(text.text)]
+        let parameters: [SQLParameter] = [.text(queue), .text(event), .text(payload.text)]
         try await translatingErrors(queue: queue) {
             try await resendingAfterConflict {
                 _ = try await pool.query("select absurd.emit_event($1, $2, $3::jsonb)", parameters)

@@ -5,6 +5,12 @@ public struct CleanupReport: Sendable, Hashable {
     public let queue: String
     public let tasks: Int
     public let events: Int
+
+    package init(queue: String, tasks: Int, events: Int) {
+        self.queue = queue
+        self.tasks = tasks
+        self.events = events
+    }
 }
 
 extension AbsurdClient {
@@ -24,7 +30,8 @@ extension AbsurdClient {
             [queue.map { .text($0) } ?? .null], queue: queue)
         return try rows.map { row in
             CleanupReport(
-                queue: try row.decode("queue_name"), tasks: Int(try row.decode("tasks_deleted", as: Int32.self)),
+                queue: try row.decode("queue_name"),
+                tasks: Int(try row.decode("tasks_deleted", as: Int32.self)),
                 events: Int(try row.decode("events_deleted", as: Int32.self)))
         }
     }

@@ -23,7 +23,9 @@ extension AbsurdClient {
         }
     }
 
-    /// Drops a queue with all its tasks and events. A queue that does not exist is no error.
+    /// Drops a queue with all its tasks and events.
+    ///
+    /// A queue that does not exist is no error.
     public func dropQueue(_ name: String) async throws {
         _ = try await query("select absurd.drop_queue($1)", [.text(name)])
     }
@@ -64,10 +66,12 @@ extension AbsurdClient {
 
 extension QueuePolicy {
     init(_ row: SQLRow) throws {
-        func choice<Choice: RawRepresentable<String>>(_ column: String, _ type: Choice.Type) throws -> Choice {
+        func choice<Choice: RawRepresentable<String>>(_ column: String, _ type: Choice.Type) throws -> Choice
+        {
             let text = try row.decode(column, as: String.self)
             guard let choice = Choice(rawValue: text) else {
-                throw AbsurdError(.schemaOutdated, "the queue has a setting that this program does not know: \(text)")
+                throw AbsurdError(
+                    .schemaOutdated, "the queue has a setting that this program does not know: \(text)")
             }
             return choice
         }
@@ -75,7 +79,8 @@ extension QueuePolicy {
             queue: try row.decode("queue_name"), storageMode: try choice("storage_mode", StorageMode.self),
             defaultPartition: try choice("default_partition", DefaultPartition.self),
             partitionLookahead: try row.decode("partition_lookahead"),
-            partitionLookback: try row.decode("partition_lookback"), cleanupTTL: try row.decode("cleanup_ttl"),
+            partitionLookback: try row.decode("partition_lookback"),
+            cleanupTTL: try row.decode("cleanup_ttl"),
             cleanupLimit: Int(try row.decode("cleanup_limit", as: Int32.self)),
             detachMode: try choice("detach_mode", DetachMode.self),
             detachMinAge: try row.decode("detach_min_age"))

@@ -20,7 +20,9 @@ extension AbsurdClient {
         let deadline = try timeout.map { ContinuousClock.now + (try $0.validated("the timeout of a result")) }
         var pause = Duration.milliseconds(50)
         while true {
-            guard let snapshot = try await task(id, on: queue) else { throw AbsurdError.taskMissing(id, queue) }
+            guard let snapshot = try await task(id, on: queue) else {
+                throw AbsurdError.taskMissing(id, queue)
+            }
             if snapshot.state.isTerminal { return snapshot }
             if let deadline {
                 let left = deadline - .now

@@ -1,8 +1,10 @@
-public import Logging
 package import LibPQ
+public import Logging
 public import ServiceLifecycle
 
-/// Spawns tasks, emits events and operates queues. Shared by a whole process.
+/// Spawns tasks, emits events and operates queues.
+///
+/// Shared by a whole process.
 ///
 /// Connections are opened when a call needs them, so the client works before and without ``run()``; add it to a
 /// service group all the same, to the left of the pools, so that idle connections are kept healthy and closed at
@@ -31,13 +33,18 @@ public final class AbsurdClient: Service, Sendable {
         try await pool.run()
     }
 
-    /// Closes all connections. Calls after it throw.
+    /// Closes all connections.
+    ///
+    /// Calls after it throw.
     public func close() async {
         await pool.close()
     }
 }
 
-/// Runs `body` with a client that is closed afterwards. For scripts and tools.
+/// Runs `body` with a client that is closed afterwards.
+///
+/// For scripts and tools.
+@discardableResult
 public func withAbsurd<Result>(
     _ configuration: AbsurdConfiguration = .environment(), logger: Logger = Logger(label: "absurd"),
     _ body: (AbsurdClient) async throws -> Result

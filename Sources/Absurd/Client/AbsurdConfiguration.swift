@@ -8,11 +8,15 @@ import Foundation
 
 /// Where the database is and how to talk to it.
 public struct AbsurdConfiguration: Sendable {
-    /// A connection string as libpq reads it: a URI or keywords, with several hosts, `sslmode`, service and password
-    /// files as usual. What it leaves out comes from the `PG...` variables; an empty one is all from there.
+    /// A connection string as libpq reads it: a URI or keywords, with several hosts, `sslmode`, service and
+    /// password files as usual.
+    ///
+    /// What it leaves out comes from the `PG...` variables; an empty one is all from there.
     public var connectionString: String
 
-    /// How many connections the client opens at most, workers included. At least 1. Defaults to 8.
+    /// How many connections the client opens at most, workers included.
+    ///
+    /// At least 1. Defaults to 8.
     public var maxConnections = 8
 
     /// Whether statements are prepared once per connection.
@@ -21,13 +25,19 @@ public struct AbsurdConfiguration: Sendable {
     /// 1.21. Defaults to true.
     public var preparesStatements = true
 
-    /// How long one statement may take before it is cancelled. At least one second. Defaults to 30 seconds.
+    /// How long one statement may take before it is cancelled.
+    ///
+    /// At least one second. Defaults to 30 seconds.
     public var statementTimeout: Duration = .seconds(30)
 
-    /// How long opening a connection may take. At least one second. Defaults to 10 seconds.
+    /// How long opening a connection may take.
+    ///
+    /// At least one second. Defaults to 10 seconds.
     public var connectTimeout: Duration = .seconds(10)
 
-    /// Shown in `pg_stat_activity`. Defaults to `swift-absurd`.
+    /// Shown in `pg_stat_activity`.
+    ///
+    /// Defaults to `swift-absurd`.
     public var applicationName = "swift-absurd"
 
     public init(_ connectionString: String) {
@@ -57,7 +67,9 @@ extension AbsurdConfiguration {
             return AbsurdConfiguration(isConnectionString ? database : "")
         }
         if value("PGSERVICE") != nil { return AbsurdConfiguration("") }
-        if value("PGHOST") != nil || value("PGHOSTADDR") != nil { return AbsurdConfiguration("dbname=absurd") }
+        if value("PGHOST") != nil || value("PGHOSTADDR") != nil {
+            return AbsurdConfiguration("dbname=absurd")
+        }
         return AbsurdConfiguration("postgresql://localhost/absurd")
     }
 
@@ -68,7 +80,8 @@ extension AbsurdConfiguration {
         }
         for (name, value) in [("statementTimeout", statementTimeout), ("connectTimeout", connectTimeout)] {
             guard value >= .seconds(1) else {
-                throw AbsurdError(.invalidConfiguration, "\(name) must be at least one second, and is \(value)")
+                throw AbsurdError(
+                    .invalidConfiguration, "\(name) must be at least one second, and is \(value)")
             }
         }
         var configuration = PostgresConfiguration(connectionString: connectionString)
@@ -77,6 +90,7 @@ extension AbsurdConfiguration {
         configuration.statementTimeout = statementTimeout
         configuration.connectTimeout = connectTimeout
         configuration.applicationName = applicationName
+        configuration.waitsForFirstConnection = false
         return configuration
     }
 }

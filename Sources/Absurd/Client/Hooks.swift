@@ -2,7 +2,9 @@
 ///
 /// For what concerns all tasks alike: adding headers, setting task-local values, measuring.
 public struct Hooks: Sendable {
-    /// Runs before a task is spawned and may change everything about it. An error it throws is thrown by the spawn.
+    /// Runs before a task is spawned and may change everything about it.
+    ///
+    /// An error it throws is thrown by the spawn.
     public var beforeSpawn: (@Sendable (_ request: SpawnRequest) async throws -> SpawnRequest)?
 
     /// Runs around each execution of a handler, and must call `execute` once.

@@ -1,10 +1,11 @@
+package import LibPQ
+import Synchronization
+
 #if canImport(FoundationEssentials)
 package import FoundationEssentials
 #else
 package import Foundation
 #endif
-package import LibPQ
-import Synchronization
 
 /// Makes UUIDv7 identifiers by the database's clock.
 ///
@@ -49,7 +50,9 @@ package final class IdentifierMaker: Sendable {
         var random = SystemRandomNumberGenerator()
         let high = UInt64(bitPattern: milliseconds) << 16 | 0x7000 | random.next() & 0x0fff
         let low = random.next() >> 2 | 0x8000_0000_0000_0000
-        func byte(_ word: UInt64, _ index: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: word >> (56 - 8 * index)) }
+        func byte(_ word: UInt64, _ index: UInt64) -> UInt8 {
+            UInt8(truncatingIfNeeded: word >> (56 - 8 * index))
+        }
         return UUID(
             uuid: (
                 byte(high, 0), byte(high, 1), byte(high, 2), byte(high, 3),

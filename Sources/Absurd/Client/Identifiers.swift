@@ -10,7 +10,9 @@ public struct TaskID: Hashable, Sendable {
     public init(_ uuid: UUID) { self.uuid = uuid }
 }
 
-/// The identity of a run, one attempt at a task. A run that sleeps or waits keeps it.
+/// The identity of a run, one attempt at a task.
+///
+/// A run that sleeps or waits keeps it.
 public struct RunID: Hashable, Sendable {
     public let uuid: UUID
     public init(_ uuid: UUID) { self.uuid = uuid }

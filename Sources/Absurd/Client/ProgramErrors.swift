@@ -32,7 +32,9 @@ extension AbsurdError {
     /// out of reach, 4 when the database lacks something, 5 when the task or run is not in the right state, 1 else.
     public var exitCode: Int32 {
         switch code {
-        case .invalidArgument, .invalidConfiguration, .duplicateHandler, .unencodable, .undecodable, .rejected: 2
+        case .invalidArgument, .invalidConfiguration, .duplicateHandler, .unencodable, .undecodable,
+            .rejected:
+            2
         case .connectionFailed, .connectionLost, .authenticationFailed, .databaseMissing, .timedOut: 3
         case .schemaMissing, .schemaOutdated, .queueMissing, .privilegeMissing: 4
         case .taskMissing, .taskNotFailed, .taskCancelled, .runFailed, .claimLost: 5

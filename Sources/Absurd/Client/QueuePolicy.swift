@@ -1,4 +1,6 @@
-/// How a queue's tables are laid out. Fixed when the queue is created.
+/// How a queue's tables are laid out.
+///
+/// Fixed when the queue is created.
 public enum StorageMode: String, Sendable, Codable, CaseIterable {
     /// Ordinary tables. Right for nearly everybody.
     case unpartitioned

@@ -32,7 +32,9 @@ extension Int32: SQLBindable { public var sqlValue: SQLValue { SQLValue(.int(Int
 extension Int64: SQLBindable { public var sqlValue: SQLValue { SQLValue(.int(self)) } }
 extension Double: SQLBindable { public var sqlValue: SQLValue { SQLValue(.double(self)) } }
 extension UUID: SQLBindable { public var sqlValue: SQLValue { SQLValue(.uuid(self)) } }
-extension Date: SQLBindable { public var sqlValue: SQLValue { SQLValue(.timestamp(PostgresTimestamp(self))) } }
+extension Date: SQLBindable {
+    public var sqlValue: SQLValue { SQLValue(.timestamp(PostgresTimestamp(self))) }
+}
 extension TaskID: SQLBindable { public var sqlValue: SQLValue { SQLValue(.uuid(uuid)) } }
 extension RunID: SQLBindable { public var sqlValue: SQLValue { SQLValue(.uuid(uuid)) } }
 extension [UInt8]: SQLBindable { public var sqlValue: SQLValue { SQLValue(.bytes(self)) } }

@@ -1,4 +1,6 @@
-/// What a spawn may say beyond the task's kind and input. Nil takes the default of the kind.
+/// What a spawn may say beyond the task's kind and input.
+///
+/// Nil takes the default of the kind.
 public struct SpawnOptions: Sendable, Hashable {
     public var maxAttempts: AttemptLimit?
     public var retry: RetryStrategy?
@@ -10,7 +12,8 @@ public struct SpawnOptions: Sendable, Hashable {
     public var idempotencyKey: String?
 
     public init(
-        maxAttempts: AttemptLimit? = nil, retry: RetryStrategy? = nil, cancellation: CancellationPolicy? = nil,
+        maxAttempts: AttemptLimit? = nil, retry: RetryStrategy? = nil,
+        cancellation: CancellationPolicy? = nil,
         headers: [String: JSONValue] = [:], idempotencyKey: String? = nil
     ) {
         self.maxAttempts = maxAttempts

@@ -16,7 +16,8 @@ public struct SpawnRequest: Sendable {
     ///
     /// - Throws: ``AbsurdError`` with the code `unencodable`, for a number that JSON does not have.
     public init(
-        _ taskName: String, params: JSONValue, on queue: String = "default", options: SpawnOptions = SpawnOptions()
+        _ taskName: String, params: JSONValue, on queue: String = "default",
+        options: SpawnOptions = SpawnOptions()
     ) throws {
         let text = try encodeDocument(params, named: "the parameters of task '\(taskName)'")
         self.init(taskName: taskName, queue: queue, params: text, options: options)

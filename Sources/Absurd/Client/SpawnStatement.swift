@@ -37,12 +37,14 @@ package struct SpawnStatement: Sendable {
                 let message = try row.decode("message", as: String?.self)
                 let place = names.count == 1 ? "" : " (request \(index))"
                 throw AbsurdError(
-                    .rejected, "task '\(names[index])'\(place) was refused: \(message ?? "SQLSTATE \(sqlState)")",
+                    .rejected,
+                    "task '\(names[index])'\(place) was refused: \(message ?? "SQLSTATE \(sqlState)")",
                     sqlState: sqlState, serverMessage: message)
             }
             return SpawnedTask(
                 taskID: TaskID(try row.decode("task_id")), runID: RunID(try row.decode("run_id")),
-                attempt: Int(try row.decode("attempt", as: Int32.self)), wasCreated: try row.decode("created"))
+                attempt: Int(try row.decode("attempt", as: Int32.self)), wasCreated: try row.decode("created")
+            )
         }
     }
 
@@ -62,7 +64,8 @@ package struct SpawnedTask: Sendable {
         client: AbsurdClient, queue: String, output: OutputCodec<Output>
     ) -> TaskHandle<Output> {
         TaskHandle(
-            client: client, queue: queue, taskID: taskID, runID: runID, attempt: attempt, wasCreated: wasCreated,
+            client: client, queue: queue, taskID: taskID, runID: runID, attempt: attempt,
+            wasCreated: wasCreated,
             output: output)
     }
 }

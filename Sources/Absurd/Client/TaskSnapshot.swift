@@ -3,9 +3,13 @@
 /// As JSON it has the members that all SDKs use: `state`, and `result` or `failure`.
 public struct TaskSnapshot: Sendable, Hashable, Codable {
     public let state: TaskState
-    /// The result as untyped JSON. Nil unless the task is completed.
+    /// The result as untyped JSON.
+    ///
+    /// Nil unless the task is completed.
     public let result: JSONValue?
-    /// Why the last attempt failed. Nil unless the task is failed.
+    /// Why the last attempt failed.
+    ///
+    /// Nil unless the task is failed.
     public let failure: TaskFailure?
 
     package init(state: TaskState, result: JSONValue?, failure: TaskFailure?) {
@@ -21,10 +25,12 @@ public struct TaskSnapshot: Sendable, Hashable, Codable {
         state = try container.decode(TaskState.self, forKey: .state)
         // A completed task may have the result JSON null, which is not the same as having none.
         result =
-            state == .completed ? try container.decodeIfPresent(JSONValue.self, forKey: .result) ?? .null : nil
+            state == .completed
+            ? try container.decodeIfPresent(JSONValue.self, forKey: .result) ?? .null : nil
         failure =
             state == .failed
-            ? TaskFailure(reason: try container.decodeIfPresent(JSONValue.self, forKey: .failure) ?? .null) : nil
+            ? TaskFailure(reason: try container.decodeIfPresent(JSONValue.self, forKey: .failure) ?? .null)
+            : nil
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -45,7 +51,8 @@ extension TaskSnapshot {
             } catch let error as DecodingError {
                 throw AbsurdError(
                     .undecodable,
-                    "the result of task \(handle.taskID) does not decode as \(Output.self): \(describe(error))")
+                    "the result of task \(handle.taskID) does not decode as \(Output.self): \(describe(error))"
+                )
             }
         case .failed:
             throw failure ?? TaskFailure("no reason was stored")

@@ -10,6 +10,8 @@ public enum TaskState: String, Sendable, Codable, CaseIterable {
     case failed
     case cancelled
 
-    /// Completed, failed or cancelled. Only a failed task can leave that, by a retry.
+    /// Completed, failed or cancelled.
+    ///
+    /// Only a failed task can leave that, by a retry.
     public var isTerminal: Bool { self == .completed || self == .failed || self == .cancelled }
 }

@@ -15,6 +15,7 @@ extension AbsurdClient {
     ///
     /// - Throws: What `body` throws; ``AbsurdError``, with the code `connectionLost` when it is unknown whether the
     ///   commit took effect.
+    @discardableResult
     public func withTransaction<Result>(_ body: (Transaction) async throws -> Result) async throws -> Result {
         try await translatingErrors {
             try await pool.withTransaction { connection in

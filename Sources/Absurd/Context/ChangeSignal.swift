@@ -35,8 +35,9 @@ package final class ChangeSignal: Sendable {
         }
     }
 
-    /// The same, and also returns when the current task is cancelled. Look at `Task.isCancelled` before waiting
-    /// again, or the loop spins.
+    /// The same, and also returns when the current task is cancelled.
+    ///
+    /// Look at `Task.isCancelled` before waiting again, or the loop spins.
     package func waitUnlessCancelled(after ticket: Int) async {
         await withTaskCancellationHandler {
             guard !Task.isCancelled else { return }

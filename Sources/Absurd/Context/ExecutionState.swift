@@ -34,7 +34,9 @@ package struct ExecutionState: Sendable {
 
     private struct NameUse {
         var count: Int
-        /// The Swift task that used the name first. Compared, never dereferenced.
+        /// The Swift task that used the name first.
+        ///
+        /// Compared, never dereferenced.
         var owner: Int
     }
 
@@ -108,7 +110,9 @@ package struct ExecutionState: Sendable {
         phase = parked ? .ended(.suspended) : .running
     }
 
-    /// Ends the execution; the first reason stands. True when this call ended it.
+    /// Ends the execution; the first reason stands.
+    ///
+    /// True when this call ended it.
     ///
     /// While a parking statement is under way a lost claim is not believed: it may just have been parked, and
     /// the answer will tell.

@@ -7,7 +7,8 @@ extension TaskContext {
     /// - Parameter name: The name of the record. Defaults to `$spawn:` and the kind's name.
     @discardableResult
     public func spawn<Input: Sendable, Output: Sendable>(
-        _ kind: TaskKind<Input, Output>, _ input: Input, name: String? = nil, options: SpawnOptions = SpawnOptions()
+        _ kind: TaskKind<Input, Output>, _ input: Input, name: String? = nil,
+        options: SpawnOptions = SpawnOptions()
     ) async throws -> TaskHandle<Output> {
         let request = try SpawnRequest(kind, input, options: options)
         return try await spawn(request, name: name, output: kind.output)
@@ -28,7 +29,8 @@ extension TaskContext {
         options: SpawnOptions = SpawnOptions()
     ) async throws -> TaskHandle<JSONValue> {
         let request = try SpawnRequest(
-            taskName: taskName, queue: queue ?? self.queue, params: JSONText(encoding: params), options: options)
+            taskName: taskName, queue: queue ?? self.queue, params: JSONText(encoding: params),
+            options: options)
         return try await spawn(request, name: name, output: .codable)
     }
 

@@ -34,7 +34,8 @@ extension TaskContext {
             return try text.decode(as: type)
         } catch let error as DecodingError {
             throw AbsurdError(
-                .undecodable, "the payload of event '\(event)' does not decode as \(type): \(describe(error))")
+                .undecodable, "the payload of event '\(event)' does not decode as \(type): \(describe(error))"
+            )
         }
     }
 
@@ -74,7 +75,9 @@ extension TaskContext {
         }
     }
 
-    /// Emits an event in this queue, or in another one. The first emission of a name counts, later ones do nothing.
+    /// Emits an event in this queue, or in another one.
+    ///
+    /// The first emission of a name counts, later ones do nothing.
     ///
     /// May be called inside a step. Repeating it when the handler runs again is harmless.
     public func emitEvent(

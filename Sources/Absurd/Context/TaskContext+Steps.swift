@@ -90,13 +90,16 @@ extension TaskContext {
         return try decode(kept, of: checkpoint, codec)
     }
 
-    /// Stores a checkpoint. Returns nil, or the value that was there first.
+    /// Stores a checkpoint.
+    ///
+    /// Returns nil, or the value that was there first.
     package func store(_ state: JSONText, as checkpoint: String) async throws -> JSONText? {
         let write = CheckpointWrite(
             key: run.key, step: checkpoint, state: state, claimTimeout: claimTimeout > 0 ? claimTimeout : nil)
         let holder = run.holder
         let answer = try await self.write(
-            refusal: \.refusal) { writer in
+            refusal: \.refusal
+        ) { writer in
             try await writer.checkpoint(write, holder: holder)
         }
         if case .kept(let stored) = answer {

@@ -41,11 +41,15 @@ extension TaskContext {
     public var runID: RunID { run.info.runID }
     public var taskName: String { run.info.taskName }
     public var queue: String { run.info.queue }
-    /// From 1. A run that was suspended and resumed keeps its number.
+    /// From 1.
+    ///
+    /// A run that was suspended and resumed keeps its number.
     public var attempt: Int { run.info.attempt }
     /// Nil when there is no limit.
     public var maxAttempts: Int? { run.info.maxAttempts }
-    /// Metadata given at spawn. Empty when there is none.
+    /// Metadata given at spawn.
+    ///
+    /// Empty when there is none.
     public var headers: [String: JSONValue] { run.info.headers }
     public var info: RunInfo { run.info }
 
@@ -152,7 +156,9 @@ extension TaskContext {
         return answer
     }
 
-    /// Parks the run if the statement says so. Waits until no other call is in flight.
+    /// Parks the run if the statement says so.
+    ///
+    /// Waits until no other call is in flight.
     package func park(_ send: @escaping @Sendable (RunWriter) async throws -> WaitAnswer) async throws
         -> WaitAnswer
     {

@@ -48,14 +48,24 @@ extension AbsurdError {
             AbsurdError(code, message, sqlState: error.sqlState, serverMessage: error.message)
         }
         switch error.code {
-        case .connectionFailed, .poolTimedOut:
+        case .poolTimedOut where error.underlying == nil:
             return make(
                 .connectionFailed,
-                "no connection to the database; is it running, and does ABSURD_DATABASE_URL name it? "
-                    + error.description)
-        case .connectionLost:
+                "\(error.message); raise maxConnections, or hold connections for a shorter time")
+        case .connectionFailed, .poolTimedOut:
+            let cause = (error.underlying as? PostgresError) ?? error
             return make(
-                .connectionLost, "the connection to the database was lost during the call; it may have taken effect")
+                .connectionFailed,
+                "no connection to the database (\(cause.firstLines)); start it, or correct ABSURD_DATABASE_URL"
+            )
+        case .invalidConfiguration:
+            return make(
+                .invalidConfiguration,
+                "\(error.message); write it as postgresql://user:password@host:5432/database")
+        case .connectionLost, .commitUnknown:
+            return make(
+                .connectionLost,
+                "the connection to the database was lost during the call; it may have taken effect")
         case .timedOut: return make(.timedOut, "the database did not answer in time")
         case .invalidParameter: return make(.invalidArgument, error.description)
         default: return make(.database, error.description)
@@ -67,8 +77,7 @@ extension AbsurdError {
     ) -> AbsurdError {
         AbsurdError(
             .queueMissing,
-            "queue '\(queue)' does not exist; create it with 'absurd queue create \(queue)' or "
-                + "createQueue(\"\(queue)\")", sqlState: sqlState, serverMessage: serverMessage)
+            "queue '\(queue)' does not exist; create it with: absurd queue create \(shellWord(queue))", sqlState: sqlState, serverMessage: serverMessage)
     }
 
     package static func taskMissing(_ task: TaskID, _ queue: String) -> AbsurdError {
@@ -76,7 +85,26 @@ extension AbsurdError {
     }
 }
 
+/// The text as one word of a shell, for commands that are shown to be typed.
+package func shellWord(_ text: String) -> String {
+    let isPlain = text.utf8.allSatisfy { byte in
+        byte >= 128 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "_-.:/@+,".utf8.contains(byte)
+    }
+    // After `--`, a word that starts like an option is none.
+    let prefix = text.hasPrefix("-") ? "-- " : ""
+    guard !isPlain || text.isEmpty else { return prefix + text }
+    return prefix + "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
+}
+
 extension PostgresError {
+    /// libpq's message in one line, without its questions to the user, which it indents.
+    ///
+    /// One part for each host.
+    fileprivate var firstLines: String {
+        message.split(separator: "\n").filter { $0.first?.isWhitespace == false }.joined(separator: "; ")
+    }
+
     /// Whether the same statement can succeed when it is sent again, because the fault was not its own.
     ///
     /// Connection trouble, a server that starts, stops, is full or read-only, and serialization failures.

@@ -9,7 +9,9 @@ public struct AttemptLimit: Hashable, Sendable, ExpressibleByIntegerLiteral {
     /// At least 1.
     public static func attempts(_ attempts: Int) -> AttemptLimit { AttemptLimit(attempts) }
 
-    /// Attempted until it completes or is cancelled. Give such a task a retry strategy, or it will spin.
+    /// Attempted until it completes or is cancelled.
+    ///
+    /// Give such a task a retry strategy, or it will spin.
     public static let unlimited = AttemptLimit(nil)
 
     /// Five, as in the other SDKs.

@@ -3,11 +3,14 @@
 /// Enforced whenever a worker claims from the queue; a task that nobody serves is not cancelled until somebody
 /// does.
 public struct CancellationPolicy: Hashable, Sendable {
-    /// How long after spawning the first attempt must have started. Whole seconds, rounded up. Nil: for ever.
+    /// How long after spawning the first attempt must have started.
+    ///
+    /// Whole seconds, rounded up. Nil: for ever.
     public var startWithin: Duration?
 
-    /// How long after its first start the task must have ended, sleeps and retries included. Whole seconds,
-    /// rounded up. Nil: for ever.
+    /// How long after its first start the task must have ended, sleeps and retries included.
+    ///
+    /// Whole seconds, rounded up. Nil: for ever.
     public var endWithin: Duration?
 
     public init(startWithin: Duration? = nil, endWithin: Duration? = nil) {

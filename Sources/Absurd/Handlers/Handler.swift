@@ -3,7 +3,9 @@
 /// A handler may run several times for one task: after each sleep or wait, and after each failed attempt. Steps
 /// that were recorded are not run again; everything else is. Handlers run concurrently, off any actor.
 public struct Handler: Sendable {
-    /// Runs when an attempt has failed, before the failure is stored. It cannot change the outcome.
+    /// Runs when an attempt has failed, before the failure is stored.
+    ///
+    /// It cannot change the outcome.
     public typealias OnError = @concurrent @Sendable (_ failure: TaskFailure, _ run: RunInfo) async -> Void
 
     /// The task name that it serves.
@@ -31,7 +33,8 @@ extension Handler {
                 input = try kind.decodeInput(context.paramsText)
             } catch let error as DecodingError {
                 throw TaskFailure(
-                    "the parameters of task '\(kind.name)' do not decode as \(Input.self): \(describe(error))",
+                    "the parameters of task '\(kind.name)' do not decode as \(Input.self): \(describe(error)); spawn it "
+                        + "again with parameters of that type, or change the type",
                     name: "DecodingError")
             }
             return .complete(try kind.output.encode(try await body(input, context)))

@@ -9,10 +9,14 @@ public struct RetryStrategy: Hashable, Sendable {
     package let factor: Double?
     package let cap: Duration?
 
-    /// The next attempt is due at once. This is what a task without a strategy does, too.
+    /// The next attempt is due at once.
+    ///
+    /// This is what a task without a strategy does, too.
     public static let immediate = RetryStrategy(kind: .none, base: nil, factor: nil, cap: nil)
 
-    /// The same delay after each attempt, at most one day. Defaults to 60 seconds.
+    /// The same delay after each attempt, at most one day.
+    ///
+    /// Defaults to 60 seconds.
     public static func fixed(_ delay: Duration = .seconds(60)) -> RetryStrategy {
         RetryStrategy(kind: .fixed, base: delay, factor: nil, cap: nil)
     }

@@ -4,12 +4,16 @@ public struct RunInfo: Sendable {
     public let runID: RunID
     public let taskName: String
     public let queue: String
-    /// From 1. Only a failed attempt is followed by a higher one; a resumed run keeps its number.
+    /// From 1.
+    ///
+    /// Only a failed attempt is followed by a higher one; a resumed run keeps its number.
     public let attempt: Int
     /// Nil when the task may be attempted without limit.
     public let maxAttempts: Int?
     /// The worker that holds the run.
     public let workerID: String
-    /// Metadata given at spawn. Empty when there is none or when what is stored is no object.
+    /// Metadata given at spawn.
+    ///
+    /// Empty when there is none or when what is stored is no object.
     public let headers: [String: JSONValue]
 }

@@ -1,9 +1,10 @@
+package import LibPQ
+
 #if canImport(FoundationEssentials)
 public import FoundationEssentials
 #else
 public import Foundation
 #endif
-package import LibPQ
 
 /// Why an attempt or a task failed, as it is stored.
 ///
@@ -15,13 +16,17 @@ public struct TaskFailure: Error, Hashable, Sendable {
         package enum Kind: Hashable { case strategy, never, after(Duration), at(PostgresTimestamp) }
         package let kind: Kind
 
-        /// By the task's retry strategy and attempt limit. The default.
+        /// By the task's retry strategy and attempt limit.
+        ///
+        /// The default.
         public static let byStrategy = Retry(kind: .strategy)
         /// Not at all: the task fails for good although attempts are left.
         public static let never = Retry(kind: .never)
         /// After that long, by the database's clock, if attempts are left.
         public static func after(_ delay: Duration) -> Retry { Retry(kind: .after(delay)) }
-        /// At that time, by the database's clock, if attempts are left. A time in the past means at once.
+        /// At that time, by the database's clock, if attempts are left.
+        ///
+        /// A time in the past means at once.
         public static func at(_ date: Date) -> Retry { Retry(kind: .at(PostgresTimestamp(date))) }
     }
 

@@ -12,7 +12,9 @@ public struct TaskKind<Input: Sendable, Output: Sendable>: Sendable {
     public let queue: String
     /// Used where a spawn does not say otherwise.
     public let maxAttempts: AttemptLimit
-    /// Used where a spawn does not say otherwise. Nil stores none: the next attempt is due at once.
+    /// Used where a spawn does not say otherwise.
+    ///
+    /// Nil stores none: the next attempt is due at once.
     public let retry: RetryStrategy?
     /// Used where a spawn does not say otherwise.
     public let cancellation: CancellationPolicy?

@@ -1,9 +1,10 @@
+import LibPQ
+
 #if canImport(FoundationEssentials)
 import FoundationEssentials
 #else
 import Foundation
 #endif
-import LibPQ
 
 /// One JSON document as text, the form in which it travels to and from the database.
 ///

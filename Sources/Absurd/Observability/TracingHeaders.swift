@@ -3,7 +3,9 @@ package import ServiceContextModule
 
 /// Carries the tracing context of the producer in a task's headers to the handler.
 package enum TracingHeaders {
-    /// Adds the current context, if there is one. Headers that the caller set are kept.
+    /// Adds the current context, if there is one.
+    ///
+    /// Headers that the caller set are kept.
     package static func inject(into headers: inout [String: JSONValue]) {
         guard let context = ServiceContext.current else { return }
         var carrier = headers

@@ -33,7 +33,8 @@ package final class DropCounter: Sendable {
 package final class EventBroadcaster: Sendable {
     private struct State {
         var nextID = 0
-        var subscriptions: [Int: (continuation: AsyncStream<WorkerEvent>.Continuation, drops: DropCounter)] = [:]
+        var subscriptions: [Int: (continuation: AsyncStream<WorkerEvent>.Continuation, drops: DropCounter)] =
+            [:]
     }
     private let state = Mutex(State())
 

@@ -1,6 +1,8 @@
 import Metrics
 
-/// The metrics of a worker, labelled with its queue. Names and meaning are listed in the documentation.
+/// The metrics of a worker, labelled with its queue.
+///
+/// Names and meaning are listed in the documentation.
 package struct WorkerMetrics: Sendable {
     private let dimensions: [(String, String)]
     private let claimed: Counter
@@ -32,13 +34,15 @@ package struct WorkerMetrics: Sendable {
     package func recordSlots(inUse: Int) { slotsInUse.record(inUse) }
 
     private func count(_ outcome: String, _ run: RunInfo) {
-        Counter(label: "absurd.runs.\(outcome)", dimensions: dimensions + [("task", run.taskName)]).increment()
+        Counter(label: "absurd.runs.\(outcome)", dimensions: dimensions + [("task", run.taskName)])
+            .increment()
     }
 
     private func ended(_ outcome: String, _ run: RunInfo, _ duration: Duration) {
         count(outcome, run)
         Timer(
-            label: "absurd.run.duration", dimensions: dimensions + [("task", run.taskName), ("outcome", outcome)]
+            label: "absurd.run.duration",
+            dimensions: dimensions + [("task", run.taskName), ("outcome", outcome)]
         ).recordNanoseconds(duration.wholeMicroseconds * 1000)
     }
 }

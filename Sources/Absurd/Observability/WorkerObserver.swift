@@ -41,7 +41,8 @@ package struct WorkerObserver: Sendable {
         case .workerStarted: logger.info("worker started")
         case .workerStopped: logger.info("worker stopped")
         case .workerRestarted(let count, let error):
-            logger.info("worker restarted", metadata: ["absurd.restarts": "\(count)", "error": .string(error)])
+            logger.info(
+                "worker restarted", metadata: ["absurd.restarts": "\(count)", "error": .string(error)])
         case .claimed(let count): logger.trace("claimed", metadata: ["absurd.runs": "\(count)"])
         case .claimFailed: break  // The outage log says it once.
         case .started(let run): logger(for: run).trace("run started")

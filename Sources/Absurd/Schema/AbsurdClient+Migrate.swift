@@ -27,7 +27,8 @@ extension AbsurdClient {
             let (previous, isOfficial) = try await installSchemas()
             let statements = try await completeQueues()
             return MigrationReport(
-                previousVersion: previous, version: try await schemaVersion().absurd, isOfficialBase: isOfficial,
+                previousVersion: previous, version: try await schemaVersion().absurd,
+                isOfficialBase: isOfficial,
                 queueStatements: statements)
         }
     }
@@ -35,7 +36,8 @@ extension AbsurdClient {
     private func installSchemas() async throws -> (previous: String?, isOfficial: Bool) {
         try await pool.withTransaction { connection in
             // The key is arbitrary and ours; the lock ends with the transaction.
-            _ = try await connection.query("select pg_advisory_xact_lock(hashtextextended('absurd_swift.migrate', 0))")
+            _ = try await connection.query(
+                "select pg_advisory_xact_lock(hashtextextended('absurd_swift.migrate', 0))")
             let previous = try await installedVersion(connection)
             let isOfficial = try previous.map(isOfficialVersion) ?? false
             if !isOfficial { try await connection.execute(script: AbsurdSchema.sql(.base)) }
@@ -45,7 +47,8 @@ extension AbsurdClient {
     }
 
     private func installedVersion(_ connection: PostgresConnection) async throws -> String? {
-        let rows = try await connection.query("select to_regprocedure('absurd.get_schema_version()') is not null as f")
+        let rows = try await connection.query(
+            "select to_regprocedure('absurd.get_schema_version()') is not null as f")
         guard let row = rows.first, try row.decode("f", as: Bool.self) else { return nil }
         return try await connection.query("select absurd.get_schema_version() as v").first?.decode("v")
     }

@@ -13,7 +13,9 @@ public enum AbsurdSchema {
     /// The version that `absurd.get_schema_version()` answers when the base is ours.
     public static let baseVersion = "swift-0.5.1"
 
-    /// All statements in the order in which they are to be executed. Safe to execute again.
+    /// All statements in the order in which they are to be executed.
+    ///
+    /// Safe to execute again.
     public static func sql(_ parts: Part...) -> String {
         let wanted = parts.isEmpty ? Part.allCases : parts
         return wanted.flatMap { part in files(of: part).map(\.text) }.joined(separator: "\n")
@@ -36,7 +38,8 @@ public enum AbsurdSchema {
         return UnsafeBufferPointer(start: rows, count: count).map { row in
             File(
                 name: String(cString: row.name),
-                text: String(decoding: UnsafeBufferPointer(start: row.text, count: row.length), as: UTF8.self))
+                text: String(decoding: UnsafeBufferPointer(start: row.text, count: row.length), as: UTF8.self)
+            )
         }
     }()
 }

@@ -1,9 +1,10 @@
+package import LibPQ
+
 #if canImport(FoundationEssentials)
 package import FoundationEssentials
 #else
 package import Foundation
 #endif
-package import LibPQ
 
 /// Instants as text, in the forms that the SDKs write into sleep checkpoints.
 ///
@@ -38,6 +39,10 @@ package enum ISO8601 {
         let clock = "\(pad(Int(time) / 3600, 2)):\(pad(Int(time) / 60 % 60, 2)):\(pad(Int(time) % 60, 2))"
         return "\(date)T\(clock).\(pad(Int(fraction), 6))+00:00"
     }
+
+    package static func date(_ text: String) -> Date? { parse(text)?.date }
+
+    package static func format(_ date: Date) -> String { format(PostgresTimestamp(date)) }
 
     /// Days of the proleptic Gregorian calendar, counted in eras of 400 years that start on 1 March.
     private static func daysSince2000(year: Int, month: Int, day: Int) -> Int {

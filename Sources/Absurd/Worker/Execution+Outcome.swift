@@ -24,7 +24,8 @@ extension Execution {
         case .done: return .completed(info, duration: duration)
         case .refused(.data(let sqlState, _)):
             let failure = TaskFailure(
-                "the database refused the result" + (sqlState.map { " (SQLSTATE \($0))" } ?? ""), name: "Rejected")
+                "the database refused the result" + (sqlState.map { " (SQLSTATE \($0))" } ?? ""),
+                name: "Rejected")
             return await fail(failure, handler, duration)
         case .refused(let refusal): return ended(by: refusal)
         }

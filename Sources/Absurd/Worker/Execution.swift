@@ -50,7 +50,8 @@ struct Execution: Sendable {
     private func invoke(_ handler: Handler) async -> Result<HandlerReturn, any Error> {
         let parent = TracingHeaders.extract(from: run.info.headers)
         do {
-            let value = try await withSpan("run \(run.info.taskName)", context: parent, ofKind: .consumer) { span in
+            let value = try await withSpan("run \(run.info.taskName)", context: parent, ofKind: .consumer) {
+                span in
                 span.attributes["absurd.queue"] = run.info.queue
                 span.attributes["absurd.task.id"] = run.info.taskID.description
                 span.attributes["absurd.run.id"] = run.info.runID.description
@@ -64,7 +65,9 @@ struct Execution: Sendable {
     }
 
     private func throughHook(_ handler: Handler) async throws -> HandlerReturn {
-        guard let hook = worker.client.hooks.aroundExecution else { return try await handler.execute(context) }
+        guard let hook = worker.client.hooks.aroundExecution else {
+            return try await handler.execute(context)
+        }
         let result = ResultBox()
         try await hook(context) { [context] in result.store(try await handler.execute(context)) }
         guard let value = result.value else {

@@ -10,8 +10,9 @@ package final class ExecutionRegistry: Sendable {
 
     package init() {}
 
-    /// Waits until no execution of the run is under way and takes its place. False when `isAbandoned` says that
-    /// waiting has no point any more, or the task was cancelled.
+    /// Waits until no execution of the run is under way and takes its place.
+    ///
+    /// False when `isAbandoned` says that waiting has no point any more, or the task was cancelled.
     package func enter(_ run: RunID, unless isAbandoned: () -> Bool) async -> Bool {
         while true {
             let ticket = changes.ticket()

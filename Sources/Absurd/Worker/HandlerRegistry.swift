@@ -11,7 +11,8 @@ package struct HandlerRegistry: Sendable {
             guard byName.updateValue(handler, forKey: handler.taskName) == nil else {
                 throw AbsurdError(
                     .duplicateHandler,
-                    "two handlers are registered for task '\(handler.taskName)'; remove one or rename its kind")
+                    "two handlers are registered for task '\(handler.taskName)'; remove one or rename its kind"
+                )
             }
             if let own = handler.queue, own != queue {
                 throw AbsurdError(

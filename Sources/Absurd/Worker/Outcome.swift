@@ -1,4 +1,6 @@
-/// What an execution comes to. Decided once, here, and acted on in one place.
+/// What an execution comes to.
+///
+/// Decided once, here, and acted on in one place.
 package enum Outcome: Sendable {
     case complete(JSONText)
     case fail(TaskFailure)

@@ -44,7 +44,8 @@ package struct PostgresRunStore: RunStore {
                 let position = try row.decode("position", as: Int32.self)
                 let step = try row.decode("step", as: String.self)
                 let state = try row.decode("state", as: String?.self)
-                loaded[runs[Int(position) - 1], default: [:]].updateValue(state.map(JSONText.init), forKey: step)
+                loaded[runs[Int(position) - 1], default: [:]].updateValue(
+                    state.map(JSONText.init), forKey: step)
                 bytes += Int64(step.utf8.count + (state?.utf8.count ?? 0))
                 after = (position, step)
             }
@@ -124,7 +125,8 @@ package struct PostgresRunStore: RunStore {
             """,
             fence(holder, writes.map(\.key)) + [
                 .textArray(writes.map(\.step)), .textArray(writes.map(\.event)),
-                .doubleArray(writes.map { $0.timeout?.inSeconds }), .boolArray(writes.map(\.parks)), .bool(wait),
+                .doubleArray(writes.map { $0.timeout?.inSeconds }), .boolArray(writes.map(\.parks)),
+                .bool(wait),
             ])
         return try answers(rows, writes.count) { row, answer in try WaitAnswer(answer, row) }
     }

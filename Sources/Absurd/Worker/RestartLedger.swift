@@ -7,7 +7,9 @@ public struct WorkerRestarts: Sendable, Hashable {
     public let lastError: String?
 }
 
-/// Counts restarts and says when they are too many. A pure value: time is passed in.
+/// Counts restarts and says when they are too many.
+///
+/// A pure value: time is passed in.
 package struct RestartLedger: Sendable {
     private let limit: Int
     private let window: Duration
@@ -19,8 +21,9 @@ package struct RestartLedger: Sendable {
         self.window = window
     }
 
-    /// Notes that a worker ended unexpectedly and returns how often it has done so. Nil when the pool has had more
-    /// restarts within the window than it may.
+    /// Notes that a worker ended unexpectedly and returns how often it has done so.
+    ///
+    /// Nil when the pool has had more restarts within the window than it may.
     package mutating func record(
         workerID: String, error: String, at now: ContinuousClock.Instant
     ) -> Int? {

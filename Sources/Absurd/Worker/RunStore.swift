@@ -17,7 +17,9 @@ package protocol RunStore: Sendable {
     func checkReadiness(queue: String) async throws
 }
 
-/// The claim that a write belongs to. A run that is claimed again, also by the same worker, has another token.
+/// The claim that a write belongs to.
+///
+/// A run that is claimed again, also by the same worker, has another token.
 package struct ClaimKey: Hashable, Sendable {
     package let run: RunID
     package let token: PostgresTimestamp

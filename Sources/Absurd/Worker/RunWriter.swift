@@ -1,5 +1,5 @@
-package import Logging
 import LibPQ
+package import Logging
 import Synchronization
 
 /// The way back to the database for everything that executions record.
@@ -18,7 +18,9 @@ package final class RunWriter: Sendable {
         self.logger = logger
     }
 
-    /// From now on a write that finds no database fails instead of trying again. For the end of a worker.
+    /// From now on a write that finds no database fails instead of trying again.
+    ///
+    /// For the end of a worker.
     package func stopRetrying() { isStopped.store(true, ordering: .relaxed) }
 
     package func finish(_ write: FinishWrite, holder: ClaimHolder) async throws -> FinishAnswer {

@@ -53,7 +53,9 @@ public actor Worker: Service {
     /// What this worker executes now, slot by slot.
     public nonisolated var slots: [Slot] { slotTable.slots }
 
-    /// What happens in this worker from now on. Each call makes a subscription of its own.
+    /// What happens in this worker from now on.
+    ///
+    /// Each call makes a subscription of its own.
     ///
     /// - Parameter bufferSize: How many events wait for a slow subscriber before the oldest is dropped.
     public nonisolated func events(bufferSize: Int = 256) -> WorkerEvents {
@@ -103,7 +105,9 @@ public actor Worker: Service {
         try result.get()
     }
 
-    /// Waits until the database can serve this worker. False when it is to stop before that.
+    /// Waits until the database can serve this worker.
+    ///
+    /// False when it is to stop before that.
     private func waitUntilReady(_ lifecycle: WorkerLifecycle) async throws -> Bool {
         var backoff = Backoff(base: options.pollInterval, cap: min(options.maxBackoff, .seconds(3)))
         while lifecycle.stage == .running {

@@ -17,7 +17,9 @@ package enum WorkerIdentity {
 
     private static var hostName: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-            guard let start = buffer.baseAddress, gethostname(start, buffer.count - 1) == 0 else { return "host" }
+            guard let start = buffer.baseAddress, gethostname(start, buffer.count - 1) == 0 else {
+                return "host"
+            }
             buffer[buffer.count - 1] = 0
             return String(cString: start)
         }

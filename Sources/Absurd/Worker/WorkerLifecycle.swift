@@ -1,6 +1,8 @@
 import Synchronization
 
-/// How far a worker's run has come towards its end. Only goes forward.
+/// How far a worker's run has come towards its end.
+///
+/// Only goes forward.
 package final class WorkerLifecycle: Sendable {
     package enum Stage: Int, Comparable, Sendable {
         case running

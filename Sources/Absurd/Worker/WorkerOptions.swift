@@ -5,52 +5,76 @@ public struct WorkerOptions: Sendable {
         package enum Kind: Hashable { case onCheckpoint, automatic(upTo: Duration) }
         package let kind: Kind
 
-        /// Each recorded step and each ``TaskContext/heartbeat(for:)`` does. A handler that does neither for as long
-        /// as the claim timeout is taken over, which is the safety net for handlers that hang.
+        /// Each recorded step and each ``TaskContext/heartbeat(for:)`` does.
+        ///
+        /// A handler that does neither for as long as the claim timeout is taken over, which is the safety
+        /// net for handlers that hang.
         public static let onCheckpoint = Renewal(kind: .onCheckpoint)
 
         /// The worker does, for handlers that do one long thing, until the execution has lasted `bound`.
-        public static func automatic(upTo bound: Duration) -> Renewal { Renewal(kind: .automatic(upTo: bound)) }
+        public static func automatic(upTo bound: Duration) -> Renewal {
+            Renewal(kind: .automatic(upTo: bound))
+        }
     }
 
-    /// How many claim loops a pool has, each supervised on its own. More of them isolate faults from one another;
-    /// for speed raise ``concurrency``. From 1 to 1,000. Defaults to 1.
+    /// How many claim loops a pool has, each supervised on its own.
+    ///
+    /// More of them isolate faults from one another; for speed raise ``concurrency``. From 1 to 1,000.
+    /// Defaults to 1.
     public var workers = 1
 
-    /// How many handlers each worker executes at once. At least 1. Defaults to 10.
+    /// How many handlers each worker executes at once.
+    ///
+    /// At least 1. Defaults to 10.
     public var concurrency = 10
 
-    /// How many runs one claim takes at most; never more than there are free slots. At least 1. Nil, the default,
-    /// means as many as there are.
+    /// How many runs one claim takes at most; never more than there are free slots.
+    ///
+    /// At least 1. Nil, the default, means as many as there are.
     public var batchSize: Int?
 
-    /// How long a claim lasts before another worker may take the run over. Whole seconds, rounded up, at least one.
+    /// How long a claim lasts before another worker may take the run over.
+    ///
+    /// Whole seconds, rounded up, at least one.
     ///
     /// A shorter claim recovers sooner from a crash and asks handlers to report more often. Defaults to 30 seconds.
     public var claimTimeout: Duration = .seconds(30)
 
-    /// Who keeps a claim alive while its handler executes. Defaults to ``Renewal/onCheckpoint``.
+    /// Who keeps a claim alive while its handler executes.
+    ///
+    /// Defaults to ``Renewal/onCheckpoint``.
     public var renewal = Renewal.onCheckpoint
 
-    /// How long an idle worker waits before it asks for work again. At least one millisecond. Defaults to 250 ms.
+    /// How long an idle worker waits before it asks for work again.
+    ///
+    /// At least one millisecond. Defaults to 250 ms.
     public var pollInterval: Duration = .milliseconds(250)
 
-    /// The longest pause between failing claims; the pauses start at the poll interval and double. Not shorter than
-    /// the poll interval. Defaults to 60 seconds.
+    /// The longest pause between failing claims; the pauses start at the poll interval and double.
+    ///
+    /// Not shorter than the poll interval. Defaults to 60 seconds.
     public var maxBackoff: Duration = .seconds(60)
 
-    /// How long running handlers may go on after graceful shutdown starts. Then they are cancelled and their runs
-    /// given back, no attempt spent. Not negative. Defaults to 20 seconds.
+    /// How long running handlers may go on after graceful shutdown starts.
+    ///
+    /// Then they are cancelled and their runs given back, no attempt spent. Not negative. Defaults to 20
+    /// seconds.
     public var shutdownGrace: Duration = .seconds(20)
 
-    /// The base of the worker ids. Nil, the default, makes one of host name, process id and a random part. Keep an id
-    /// of your own unique among running workers.
+    /// The base of the worker ids.
+    ///
+    /// Nil, the default, makes one of host name, process id and a random part. Keep an id of your own unique
+    /// among running workers.
     public var workerID: String?
 
-    /// More restarts than this within ``restartWindow`` end a pool with an error. Not negative. Defaults to 10.
+    /// More restarts than this within ``restartWindow`` end a pool with an error.
+    ///
+    /// Not negative. Defaults to 10.
     public var maxRestarts = 10
 
-    /// See ``maxRestarts``. Longer than zero. Defaults to 60 seconds.
+    /// See ``maxRestarts``.
+    ///
+    /// Longer than zero. Defaults to 60 seconds.
     public var restartWindow: Duration = .seconds(60)
 
     public init() {}
@@ -66,9 +90,12 @@ extension WorkerOptions {
         }
         try require((1...1000).contains(workers), "workers", "from 1 to 1000", workers)
         try require((1...100_000).contains(concurrency), "concurrency", "from 1 to 100000", concurrency)
-        if let batchSize { try require((1...10_000).contains(batchSize), "batchSize", "from 1 to 10000", batchSize) }
+        if let batchSize {
+            try require((1...10_000).contains(batchSize), "batchSize", "from 1 to 10000", batchSize)
+        }
         try require(
-            claimTimeout >= .seconds(1) && claimTimeout <= .days(365), "claimTimeout", "from 1 second to 365 days",
+            claimTimeout >= .seconds(1) && claimTimeout <= .days(365), "claimTimeout",
+            "from 1 second to 365 days",
             claimTimeout)
         if case .automatic(let bound) = renewal.kind {
             try require(bound >= claimTimeout, "renewal", "automatic up to at least the claim timeout", bound)

@@ -24,7 +24,8 @@ public final class WorkerPool: Service {
     }
 
     package init(
-        _ client: AbsurdClient, queue: String, handlers: [Handler], options: WorkerOptions, store: any RunStore
+        _ client: AbsurdClient, queue: String, handlers: [Handler], options: WorkerOptions,
+        store: any RunStore
     ) throws {
         try options.validate()
         self.queue = queue
@@ -61,7 +62,9 @@ public final class WorkerPool: Service {
     /// The workers that were started again more than `limit` times.
     public func restarts(above limit: Int) -> [WorkerRestarts] { restarts.filter { $0.count > limit } }
 
-    /// What happens in all workers from now on. Each call makes a subscription of its own.
+    /// What happens in all workers from now on.
+    ///
+    /// Each call makes a subscription of its own.
     ///
     /// - Parameter bufferSize: How many events wait for a slow subscriber before the oldest is dropped.
     public func events(bufferSize: Int = 256) -> WorkerEvents {

@@ -5,7 +5,8 @@ extension WorkerSession {
     func stopAfterGrace() async {
         await lifecycle.reached(.draining)
         // Cancelled when the last handler has ended before.
-        guard lifecycle.stage == .draining, (try? await Task.sleep(for: worker.options.shutdownGrace)) != nil else {
+        guard lifecycle.stage == .draining, (try? await Task.sleep(for: worker.options.shutdownGrace)) != nil
+        else {
             return
         }
         if worker.slotTable.usedCount > 0 {
@@ -26,17 +27,26 @@ extension WorkerSession {
         worker.client.executions.poke()
         let executions = worker.slotTable.executions
         for (context, _) in executions { context.end(.stopping) }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { for (context, _) in executions { await context.writesAnswered() } }
-            group.addTask { await sleepDespiteCancellation(for: .seconds(2)) }
-            await group.next()
-            writer.stopRetrying()
-            group.cancelAll()
-        }
+        await writesAnswered(of: executions.map(\.context), within: .seconds(2))
+        writer.stopRetrying()
         await giveBack(executions.map(\.context).filter { $0.phase == .ended(.stopping) }.map(\.run))
         guard (try? await Task.sleep(for: .seconds(5))) != nil else { return }
         for (context, _) in worker.slotTable.executions {
             context.logger.info("the handler ignores its cancellation and keeps the process from ending")
+        }
+    }
+
+    /// In a task of its own, which ends with the first of its two parts although the session may be cancelled by then.
+    private func writesAnswered(of contexts: [TaskContext], within limit: Duration) async {
+        // Nothing in it throws.
+        try? await finishingDespiteCancellation {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { for context in contexts { await context.writesAnswered() } }
+                // Cancelled when the writes are answered first.
+                group.addTask { try? await Task.sleep(for: limit) }
+                await group.next()
+                group.cancelAll()
+            }
         }
     }
 
@@ -55,7 +65,9 @@ extension WorkerSession {
             do {
                 let answers = try await worker.store.renew(writes, holder: holder, wait: false)
                 for ((context, _), answer) in zip(executions, answers) {
-                    guard case .refused(let refusal) = answer, let end = ExecutionState.End(refusal) else { continue }
+                    guard case .refused(let refusal) = answer, let end = ExecutionState.End(refusal) else {
+                        continue
+                    }
                     context.end(end)
                 }
             } catch {
@@ -66,7 +78,8 @@ extension WorkerSession {
     }
 
     private func renewal(of age: Duration) -> Int? {
-        guard case .automatic(let bound) = worker.options.renewal.kind, age < bound, worker.claimTimeout > 0 else {
+        guard case .automatic(let bound) = worker.options.renewal.kind, age < bound, worker.claimTimeout > 0
+        else {
             return nil
         }
         return worker.claimTimeout

@@ -16,7 +16,8 @@ struct Engine: Sendable {
     }
 
     /// One value of the newest run of a task.
-    func run<Value: SQLDecodable>(_ column: String, of task: TaskID, as: Value.Type = Value.self) async throws -> Value
+    func run<Value: SQLDecodable>(_ column: String, of task: TaskID, as: Value.Type = Value.self) async throws
+        -> Value
     {
         let rows = try await rows(
             #"select \#(column) as value from absurd."r_\#(queue)" where task_id = $1 order by attempt desc limit 1"#,
@@ -50,7 +51,8 @@ func testOptions(_ change: (inout WorkerOptions) -> Void = { _ in }) -> WorkerOp
 
 /// Runs a pool with these handlers beside `body`, and stops it afterwards.
 func withEngine(
-    _ handlers: [Handler], queue: String = "default", hooks: Hooks = Hooks(), options: WorkerOptions = testOptions(),
+    _ handlers: [Handler], queue: String = "default", hooks: Hooks = Hooks(),
+    options: WorkerOptions = testOptions(),
     logger: Logger = .quiet, _ body: @Sendable @escaping (Engine) async throws -> Void
 ) async throws {
     let client = try makeClient(hooks: hooks, logger: logger)

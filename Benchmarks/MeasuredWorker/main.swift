@@ -1,0 +1,26 @@
+// One worker process of a measurement.
+//
+//     MeasuredWorker three-steps|rounds QUEUE
+//
+// The database is that of ABSURD_DATABASE_URL. The program that measures talks to it through the standard streams,
+// one line a message; at the end of its input the worker stops gracefully.
+import Absurd
+import Logging
+
+let arguments = CommandLine.arguments
+guard arguments.count == 3, let workload = Workload(rawValue: arguments[1]) else {
+    preconditionFailure(
+        "usage: MeasuredWorker \(Workload.allCases.map(\.rawValue).joined(separator: "|")) QUEUE")
+}
+let console = Console()
+var logger = Logger(label: "measured-worker") { StreamLogHandler.standardError(label: $0) }
+logger.logLevel = .warning
+
+var configuration = AbsurdConfiguration.environment()
+configuration.maxConnections = workload.connections
+let client = try AbsurdClient(configuration, logger: logger)
+let pool = try WorkerPool(
+    client, queue: arguments[2], handlers: [workload.handler(client, queue: arguments[2], console)],
+    options: workload.options)
+try await serve(pool, client, console)
+await client.close()

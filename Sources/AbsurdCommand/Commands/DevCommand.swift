@@ -1,0 +1,64 @@
+import Absurd
+import ArgumentParser
+import EphemeralPostgres
+import UnixSignals
+
+struct DevCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dev",
+        abstract: "Keep a private Postgres running, ready for workers.",
+        discussion: """
+            Starts a server from the Postgres binaries on this machine, reachable through a Unix socket only, with \
+            the schemas installed, and prints its connection string. Ctrl-C stops it; without --data everything in \
+            it goes too.
+
+            With a command, runs the command with ABSURD_DATABASE_URL set instead, and ends with its exit status:
+
+              absurd dev --queue orders -- swift run Worker
+            """)
+
+    @Option(
+        name: [.short, .long], help: ArgumentHelp("Create this queue. Can be repeated.", valueName: "name"))
+    var queue: [String] = []
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Keep the data in this folder, made if it is missing.", valueName: "folder"))
+    var data: String?
+
+    @OptionGroup var output: OutputOptions
+
+    @Argument(parsing: .postTerminator, help: "After '--': a command to run, with its arguments.")
+    var command: [String] = []
+
+    func run() async throws {
+        var options = EphemeralPostgres.Options()
+        options.dataDirectory = data
+        options.isDurable = data != nil
+        let status = try await EphemeralPostgres.withServer(options) { server in
+            let database = try await DevDatabase.prepare(on: server, queues: queue)
+            // From here on, before which a signal ends this process, and its server with it.
+            let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
+            if command.isEmpty {
+                try announce(database, on: server)
+                for await _ in signals { break }
+                return Int32(0)
+            }
+            let child = ChildCommand(words: command, environment: ["ABSURD_DATABASE_URL": database.url])
+            return try await child.run(passingOn: signals)
+        }
+        if status != 0 { throw ExitCode(status) }
+    }
+
+    private func announce(_ database: DevDatabase, on server: EphemeralPostgres) throws {
+        guard !output.json else {
+            try show(database.json(dataDirectory: data).text)
+            return
+        }
+        say("A private Postgres is running, with the schemas absurd and absurd_swift.")
+        for queue in queue { say("Queue '\(queue)' is there.") }
+        say(data.map { "Its data stays in \($0)." } ?? "Its data goes when it stops.")
+        say("Stop it with Ctrl-C. For the shell of your program:")
+        try show("export ABSURD_DATABASE_URL='\(database.url)'")
+    }
+}

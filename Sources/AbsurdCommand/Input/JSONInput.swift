@@ -1,0 +1,36 @@
+import Absurd
+import Foundation
+
+/// A JSON document given on the command line or on standard input, which keeps its text.
+struct JSONInput {
+    /// - Parameters:
+    ///   - argument: The document, or `-` for standard input.
+    ///   - what: What it is, for errors.
+    static func document(_ argument: String, named what: String) throws -> JSONText {
+        let text = argument == "-" ? try standardInput(what) : argument
+        try check(text, named: what)
+        return JSONText(text)
+    }
+
+    private static func standardInput(_ what: String) throws -> String {
+        let data = try FileHandle.standardInput.readToEnd() ?? Data()
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw AbsurdError.invalidArgument(
+                "\(what) must be JSON in UTF-8, and standard input is not UTF-8")
+        }
+        return text
+    }
+
+    private static func check(_ text: String, named what: String) throws {
+        guard text.contains(where: { !$0.isWhitespace }) else {
+            throw AbsurdError.invalidArgument("\(what) must be JSON, and nothing was given")
+        }
+        do {
+            _ = try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
+        } catch {
+            let reason = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String
+            throw AbsurdError.invalidArgument(
+                "\(what) must be JSON: \(reason ?? "it cannot be read"); quote text twice, as in '\"text\"'")
+        }
+    }
+}

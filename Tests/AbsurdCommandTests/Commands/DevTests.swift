@@ -1,0 +1,52 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2)))
+struct DevTests {
+    @Test func `a command runs on a private server, with its queues, and gives its exit status`() async throws {
+        let run = try await Command.run([
+            "dev", "--queue", "a", "--queue", "it's", "--", "sh", "-c", "absurd queue list --json; exit 7",
+        ])
+        #expect(run.status == 7, "\(run.errors)")
+        #expect(try run.json["queues"]?.array.map { $0["queue"]?.stringValue } == ["a", "it's"])
+    }
+
+    @Test func `a signal ends it cleanly and takes the server along`() async throws {
+        let run = try await Command.shell(
+            """
+            fifo=$(mktemp -u); mkfifo "$fifo"
+            absurd dev >"$fifo" 2>/dev/null & pid=$!
+            read -r line <"$fifo"; rm "$fifo"
+            eval "$line"
+            absurd queue create q || exit 9
+            kill -INT $pid; wait $pid; echo "status $?"
+            absurd queue list 2>&1; echo "status $?"
+            """)
+        #expect(run.lines[0] == "queue 'q' created")
+        #expect(run.lines[1] == "status 0")
+        #expect(run.lines.last == "status 3")
+    }
+
+    @Test func `data that is kept is there the next time`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "absurd-dev-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let first = try await Command.run(["dev", "--data", folder, "-q", "kept", "--", "true"])
+        #expect(first.status == 0, "\(first.errors)")
+        let second = try await Command.run(["dev", "--data", folder, "--", "absurd", "queue", "list", "--json"])
+        #expect(try second.json["queues"]?.array.map { $0["queue"]?.stringValue } == ["kept"])
+    }
+
+    @Test func `a command that is not there, or that a signal ends, is told as a shell tells it`() async throws {
+        let missing = try await Command.run(["dev", "--", "no-such-command"])
+        #expect(missing.status == 127)
+        #expect(missing.errors == "error: there is no command 'no-such-command'\n")
+        #expect(try await Command.run(["dev", "--", "sh", "-c", "kill -9 $$"]).status == 137)
+    }
+
+    @Test func `a folder that is none is refused`() async throws {
+        let run = try await Command.run(["dev", "--data", "/dev/null"])
+        #expect(run.status == 2)
+        #expect(run.errors.split(separator: "\n").count == 1)
+    }
+}

@@ -1,0 +1,184 @@
+import Absurd
+import Foundation
+import LibPQ
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
+struct WaitTests {
+    @Test func `a sleep suspends once and its end is recorded as text that all SDKs read`() async throws {
+        let runs = Mutex(0)
+        let handler = Handler("sleeps") { context in
+            runs.withLock { $0 += 1 }
+            try await context.sleep("nap", for: .milliseconds(300))
+            return .complete(.integer(Int64(context.attempt)))
+        }
+        try await withEngine([handler]) { engine in
+            let task = try await engine.client.spawn("sleeps", params: nil)
+            #expect(try await task.result(timeout: .seconds(20)) == 1)
+            let text = try #require(try await engine.client.checkpoint("nap", of: task.taskID)?.stringValue)
+            #expect(ISO8601.parse(text) != nil && text.hasSuffix("+00:00"))
+        }
+        #expect(runs.withLock(\.self) == 2)
+    }
+
+    @Test func `a sleep that ends in the past or lasts no time does not suspend`() async throws {
+        let handler = Handler("past") { context in
+            try await context.sleep("a", for: .zero)
+            try await context.sleep("b", for: .seconds(-3))
+            try await context.sleep("c", until: .distantPast)
+            return .complete
+        }
+        try await withEngine([handler]) { engine in
+            let events = engine.pool.events()
+            let task = try await engine.client.spawn("past", params: nil)
+            _ = try await task.result(timeout: .seconds(20))
+            let end = try await events.first { kind in
+                switch kind {
+                case .suspended, .completed: true
+                default: false
+                }
+            }
+            if case .suspended = end.kind { Issue.record("it suspended") }
+        }
+    }
+
+    @Test func `a sleep beyond what the database can store is refused by name`() async throws {
+        let handler = Handler("far") { context in
+            try await context.sleep(for: .seconds(1 << 60))
+            return .complete
+        }
+        try await withEngine([handler]) { engine in
+            let task = try await engine.client.spawn(
+                "far", params: nil, options: SpawnOptions(maxAttempts: 1))
+            let failure = await #expect(throws: TaskFailure.self) {
+                try await task.result(timeout: .seconds(20))
+            }
+            #expect(failure?.message.contains("10,000 years") == true)
+        }
+    }
+
+    @Test func `a wait times out, is told so once, and a later event still reaches the next wait`()
+        async throws
+    {
+        let handler = Handler("waits") { context in
+            do {
+                try await context.awaitEvent("e", name: "first", timeout: .milliseconds(1))
+                return .complete("early")
+            } catch is EventTimeout {
+                let value = try await context.awaitEvent("e", as: String.self, name: "second")
+                return .complete("late \(value)")
+            }
+        }
+        try await withEngine([handler]) { engine in
+            let task = try await engine.client.spawn("waits", params: nil)
+            try await eventually("the second wait is registered") {
+                try await !engine.rows("select 1 from absurd.w_default where step_name = 'second'").isEmpty
+            }
+            try await engine.client.emitEvent("e", "hello")
+            // The first wait was not recorded, so the replay finds the event there.
+            #expect(
+                ["early", "late hello"].contains(try await task.result(timeout: .seconds(20)).stringValue))
+        }
+    }
+
+    @Test func `an explicit handler is told received, timed out and suspended`() async throws {
+        let handler = Handler("explicit") { context in
+            switch try await context.receiveEvent("\(context.taskID)", timeout: .milliseconds(200)) {
+            case .received(let payload): return .complete(payload)
+            case .timedOut: return .fail(["reason": "no event"], retry: .never)
+            case .suspended: return .suspend
+            }
+        }
+        try await withEngine([handler]) { engine in
+            let late = try await engine.client.spawn("explicit", params: nil)
+            let failure = await #expect(throws: TaskFailure.self) {
+                try await late.result(timeout: .seconds(20))
+            }
+            #expect(failure?.details["reason"] == "no event")
+            let task = try await engine.client.spawn("explicit", params: nil)
+            try await engine.client.emitEvent("\(task.taskID)")
+            #expect(try await task.result(timeout: .seconds(20)) == .null)
+        }
+    }
+
+    @Test func `a null payload is an event and not a timeout`() async throws {
+        let handler = Handler("null") { context in
+            let payload = try await context.awaitEvent("n", as: Int?.self, timeout: .hours(1))
+            return .complete(payload == nil ? "null" : "value")
+        }
+        try await withEngine([handler]) { engine in
+            let task = try await engine.client.spawn("null", params: nil)
+            try await engine.waitUntil(task.taskID, is: .sleeping)
+            try await engine.client.emitEvent("n")
+            #expect(try await task.result(timeout: .seconds(20)) == "null")
+        }
+    }
+
+    @Test func `a parent waits for children of its own queue without holding the only slot`() async throws {
+        let child = TaskKind<Int, Int>("child")
+        let parent = TaskKind<Int, Int>("parent")
+        let handlers = [
+            Handler(child) { number, _ in number * 2 },
+            Handler(parent) { count, context in
+                var handles: [TaskHandle<Int>] = []
+                for number in 1...count { handles.append(try await context.spawn(child, number)) }
+                var sum = 0
+                for handle in handles { sum += try await context.result(of: handle) }
+                return sum
+            },
+        ]
+        try await withEngine(handlers, options: testOptions { $0.concurrency = 1 }) { engine in
+            let task = try await engine.client.spawn(parent, 3)
+            #expect(try await task.result(timeout: .seconds(30)) == 12)
+            // Replays of the parent spawned nothing twice.
+            #expect(try await engine.rows("select 1 from absurd.t_default").count == 4)
+        }
+    }
+
+    @Test func `a failed child throws its failure in the parent, a missing one says so`() async throws {
+        let child = TaskKind<Void, Void>("child", maxAttempts: 1)
+        let handlers = [
+            Handler(child) { _ in throw TaskFailure("broken", retry: .never) },
+            Handler("parent") { context in
+                let handle = try await context.spawn(child)
+                do {
+                    try await context.result(of: handle)
+                    return .complete("fine")
+                } catch let failure as TaskFailure {
+                    return .complete(.string(failure.message))
+                }
+            },
+        ]
+        try await withEngine(handlers) { engine in
+            let task = try await engine.client.spawn("parent", params: nil)
+            #expect(try await task.result(timeout: .seconds(30)) == "broken")
+        }
+    }
+
+    @Test func `heartbeats renew a claim that is due for it, also inside a step`() async throws {
+        let handler = Handler("beats") { context in
+            try await context.step("long") {
+                try await context.heartbeat(for: .hours(1))
+            }
+            try await context.awaitEvent("end")
+            return .complete
+        }
+        let held = Handler("held") { context in
+            try await context.heartbeat(for: .hours(1))
+            try await context.step("hold") {
+                while !Task.isCancelled { try await Task.sleep(for: .milliseconds(5)) }
+            }
+            return .complete
+        }
+        try await withEngine([handler, held]) { engine in
+            let parked = try await engine.client.spawn("beats", params: nil)
+            try await engine.waitUntil(parked.taskID, is: .sleeping)
+            let task = try await engine.client.spawn("held", params: nil)
+            try await TestDatabase.current.wait(
+                until: "select max(claim_expires_at) > now() + interval '59 minutes' from absurd.r_default")
+            try await task.cancel()
+        }
+    }
+}

@@ -1,0 +1,112 @@
+import Absurd
+import LibPQ
+import ServiceLifecycle
+import ServiceLifecycleTestKit
+import Synchronization
+import TestSupport
+import Testing
+
+/// What becomes of running handlers at a graceful shutdown; attempts are read from the rows.
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
+struct ShutdownTests {
+    @Test func `a handler within its grace period completes`() async throws {
+        let point = HoldPoint()
+        let handler = Handler("finishes") { _ in
+            await point.arriveAndWait()
+            return .complete
+        }
+        let run = try await shutDown(handler, at: point, grace: .seconds(30)) { _, _ in point.open() }
+        #expect(run.state == "completed" && run.attempt == 1)
+    }
+
+    @Test func `a handler that outlives the grace period is cancelled and its run given back unspent`()
+        async throws
+    {
+        let point = HoldPoint()
+        let handler = Handler("outlives") { _ in
+            point.arrive()
+            try await Task.sleep(for: .seconds(600))
+            return .complete
+        }
+        let run = try await shutDown(handler, at: point)
+        #expect(run == ("pending", 1, nil))
+    }
+
+    @Test func `the run of a handler that ignores cancellation is given back while it still runs`()
+        async throws
+    {
+        let point = HoldPoint()
+        let handler = Handler("ignores") { context in
+            await point.arriveAndWait()
+            try await context.step("after the end") { 1 }
+            return .complete
+        }
+        let run = try await shutDown(handler, at: point) { client, task in
+            try await TestDatabase.current.wait(
+                until: "select state = 'pending' and claimed_by is null from absurd.r_default")
+            point.open()
+        }
+        #expect(run == ("pending", 1, nil))
+        let steps = try await TestDatabase.current.connect().query("select 1 from absurd.c_default")
+        #expect(steps.isEmpty)
+    }
+
+    @Test func `a write that is under way at the end of the grace period is recorded`() async throws {
+        let point = HoldPoint()
+        let blocker = try await TestDatabase.current.connect()
+        let handler = Handler("writes") { context in
+            // The lock holds the checkpoint's statement while the shutdown proceeds.
+            try await context.step("charge") {
+                try await blocker.execute(script: "begin; lock table absurd.c_default in exclusive mode")
+                return 1
+            }
+            try await context.step("never") { 2 }
+            return .complete
+        }
+        let client = try makeClient()
+        try await client.createQueue("default")
+        let pool = try WorkerPool(client, handlers: [handler], options: testOptions())
+        _ = try await client.spawn("writes", params: nil)
+        try await testGracefulShutdown { trigger in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await pool.run() }
+                try await TestDatabase.current.wait(
+                    until: """
+                        select exists (select from pg_stat_activity
+                          where wait_event_type = 'Lock' and query like '%absurd_swift.checkpoint%'
+                            and datname = current_database())
+                        """)
+                trigger.triggerGracefulShutdown()
+                try await blocker.execute(script: "commit")
+                try await group.waitForAll()
+            }
+        }
+        let rows = try await client.pool.query("select checkpoint_name from absurd.c_default")
+        #expect(try rows.map { try $0.decode(0, as: String.self) } == ["charge"])
+        let run = try await client.pool.query(
+            "select state, attempt, claimed_by is null from absurd.r_default")[0]
+        #expect(try run.decode(0, as: String.self) == "pending")
+        #expect(try run.decode(1, as: Int32.self) == 1)
+        #expect(try run.decode(2, as: Bool.self))
+        await client.close()
+        point.open()
+    }
+
+    @Test func `cancelling a pool's task gives everything back at once`() async throws {
+        let point = HoldPoint()
+        let handler = Handler("held") { _ in
+            point.arrive()
+            try await Task.sleep(for: .seconds(600))
+            return .complete
+        }
+        let options = testOptions { $0.shutdownGrace = .seconds(600) }
+        try await withEngine([handler], options: options) { engine in
+            _ = try await engine.client.spawn("held", params: nil)
+            await point.untilArrived()
+        }
+        let row = try await TestDatabase.current.connect().query(
+            "select state, attempt from absurd.r_default")[0]
+        #expect(try row.decode(0, as: String.self) == "pending")
+        #expect(try row.decode(1, as: Int32.self) == 1)
+    }
+}

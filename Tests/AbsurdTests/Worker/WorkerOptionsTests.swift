@@ -1,0 +1,79 @@
+import Absurd
+import Testing
+
+struct WorkerOptionsTests {
+    /// One broken option: how it is set, and what the error must say.
+    struct BrokenOption: Sendable, CustomStringConvertible {
+        let name: String
+        let rule: String
+        let value: String
+        let set: @Sendable (inout WorkerOptions) -> Void
+
+        init(
+            _ name: String, _ rule: String, _ value: String,
+            _ set: @escaping @Sendable (inout WorkerOptions) -> Void
+        ) {
+            self.name = name
+            self.rule = rule
+            self.value = value
+            self.set = set
+        }
+
+        var description: String { name }
+    }
+
+    static let brokenOptions = [
+        BrokenOption("workers", "from 1 to 1000", "0") { $0.workers = 0 },
+        BrokenOption("concurrency", "from 1 to 100000", "0") { $0.concurrency = 0 },
+        BrokenOption("batchSize", "from 1 to 10000", "0") { $0.batchSize = 0 },
+        BrokenOption("claimTimeout", "from 1 second to 365 days", "0.999 seconds") {
+            $0.claimTimeout = .milliseconds(999)
+        },
+        BrokenOption("renewal", "at least the claim timeout", "1.0 seconds") {
+            $0.renewal = .automatic(upTo: .seconds(1))
+        },
+        BrokenOption("pollInterval", "at least 1 millisecond", "0.0 seconds") { $0.pollInterval = .zero },
+        BrokenOption("maxBackoff", "at least the poll interval", "0.001 seconds") {
+            $0.maxBackoff = .milliseconds(1)
+        },
+        BrokenOption("shutdownGrace", "zero or more", "-1.0 seconds") { $0.shutdownGrace = .seconds(-1) },
+        BrokenOption("workerID", "1 to 200 bytes", "''") { $0.workerID = "" },
+        BrokenOption("maxRestarts", "zero or more", "-1") { $0.maxRestarts = -1 },
+        BrokenOption("restartWindow", "longer than zero", "0.0 seconds") { $0.restartWindow = .zero },
+    ]
+
+    @Test(arguments: brokenOptions)
+    func `an invalid option is refused when the worker is made, with its name, rule and value`(
+        _ option: BrokenOption
+    ) throws {
+        var options = WorkerOptions()
+        option.set(&options)
+        let client = try AbsurdClient(AbsurdConfiguration("host=/nowhere"))
+        let errors = [
+            #expect(throws: AbsurdError.self) { try Worker(client, handlers: [], options: options) },
+            #expect(throws: AbsurdError.self) { try WorkerPool(client, handlers: [], options: options) },
+        ]
+        for error in errors {
+            #expect(error?.code == .invalidConfiguration)
+            for part in ["option \(option.name) ", option.rule, "is \(option.value)"] {
+                #expect(error?.message.contains(part) == true, "\(error?.message ?? "") lacks \(part)")
+            }
+        }
+    }
+
+    @Test func `a task name with two handlers, or with a handler of another queue, is refused`() throws {
+        let client = try AbsurdClient(AbsurdConfiguration("host=/nowhere"))
+        let kind = TaskKind<Void, Void>("mail", queue: "letters")
+        let handler = Handler(kind) { _ in }
+        let twice = #expect(throws: AbsurdError.self) {
+            try WorkerPool(client, queue: "letters", handlers: [handler, handler])
+        }
+        #expect(twice?.code == .duplicateHandler && twice?.message.contains("'mail'") == true)
+        let elsewhere = #expect(throws: AbsurdError.self) {
+            try WorkerPool(client, queue: "orders", handlers: [handler])
+        }
+        #expect(
+            elsewhere?.message.contains("'letters'") == true
+                && elsewhere?.message.contains("'orders'") == true)
+    }
+}

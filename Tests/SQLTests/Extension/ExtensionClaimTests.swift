@@ -1,0 +1,135 @@
+import LibPQ
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2)))
+struct ExtensionClaimTests {
+    @Test(arguments: QueueVariant.all)
+    func `a claim takes the oldest due runs, in order, and says what it replaced`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            try await queue.spawn(["first"])
+            try await queue.setClock("2030-01-01 10:00:01+00")
+            try await queue.spawn(["second"])
+            try await queue.setClock("2030-01-01 10:00:02+00")
+            try await queue.spawn(["third"])
+            try await queue.setClock("2030-01-01 10:00:03+00")
+
+            let claims = try await queue.claim(limit: 2)
+            #expect(claims.map(\.taskName) == ["first", "second"])
+            #expect(claims.map(\.isResumed) == [false, false])
+            #expect(claims[0].due < claims[1].due)
+            #expect(try await queue.claim(limit: 2).map(\.taskName) == ["third"])
+            #expect(try await queue.claim().isEmpty)
+        }
+    }
+
+    @Test(arguments: QueueVariant.unpartitioned)
+    func `runs due before the lower bound are left for a claim without one`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            try await queue.spawn(["early"])
+            try await queue.setClock("2030-01-01 10:00:01+00")
+            try await queue.spawn(["late"])
+            let late = try await queue.connection.query("select max(available_at) from absurd.r_q")
+            let bound = try #require(late.first).decode(0, as: PostgresTimestamp.self)
+            #expect(try await queue.claim(from: bound).map(\.taskName) == ["late"])
+            #expect(try await queue.claim().map(\.taskName) == ["early"])
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `an expired claim is failed and its next attempt claimed by the same call`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            // By the real clock, under which the official claim needs a second call.
+            let lost = try await queue.claimNew()
+            try await queue.run(
+                "update absurd.r_q set claim_expires_at = clock_timestamp() - interval '1 second'")
+            let next = try #require(try await queue.claim(worker: "other").first)
+            #expect(next.task == lost.task)
+            #expect(next.attempt == 2)
+            let reason = try await queue.text(
+                """
+                select concat_ws(' ', failure_reason ->> 'name', failure_reason ->> 'workerId',
+                         failure_reason ->> 'attempt', failure_reason ? 'claimExpiredAt', failure_reason ? 'message')
+                  from absurd.r_q where state = 'failed'
+                """)
+            #expect(reason == "$ClaimTimeout w 1 t t")
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `a malformed policy neither stops the claim nor the end of its task`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            let tasks = try await queue.spawn(["poisoned", "healthy"])
+            try await queue.run(
+                """
+                update absurd.t_q set cancellation = '{"max_delay": 1.5, "max_duration": "soon"}' where task_id = $1
+                """, [.uuid(tasks[0])])
+            let claims = try await queue.claim()
+            #expect(Set(claims.map(\.taskName)) == ["poisoned", "healthy"])
+            #expect(
+                try await queue.finish(claims.map { .init($0, "fail", "{}") }).map(\.answer) == [
+                    "done", "done",
+                ])
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `policies end tasks that did not start or did not end in time`(_ variant: QueueVariant) async throws
+    {
+        try await variant.withQueue { queue in
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            try await queue.spawn(["slow", "sleeper"], options: #"{"cancellation": {"max_duration": 60}}"#)
+            let claims = try await queue.claim()
+            let sleeper = try #require(claims.first { $0.taskName == "sleeper" })
+            _ = try await queue.finish([.init(sleeper, "sleep", delay: 3600)])
+            try await queue.spawn(["late"], options: #"{"cancellation": {"max_delay": 30}}"#)
+            // Not swept yet, though the claim's own timeout has passed for nobody.
+            try await queue.setClock("2030-01-01 10:00:29+00")
+            _ = try await queue.claim(limit: 0)
+            #expect(try await queue.count("t", where: "state = 'cancelled'") == 0)
+
+            try await queue.setClock("2030-01-01 10:01:00+00")
+            #expect(try await queue.claim().isEmpty)
+            #expect(
+                try await queue.count("t", where: "state = 'cancelled' and cancelled_at is not null") == 3)
+            #expect(
+                try await queue.count("r", where: "state = 'cancelled' and claimed_by is null") == 3)
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `sweeps and claims pass over what others hold`(_ variant: QueueVariant) async throws {
+        try await variant.withQueue { queue in
+            let policy = #"{"cancellation": {"max_delay": 0}}"#
+            try await queue.spawn(["expired"])
+            _ = try await queue.claim(timeout: 1)
+            try await queue.run(
+                "update absurd.r_q set claim_expires_at = clock_timestamp() - interval '1 second'")
+            try await queue.spawn(["due"])
+            try await queue.spawn(["cancelled"], options: policy)
+
+            let other = try await queue.elsewhere()
+            try await other.connection.withTransaction { transaction in
+                _ = try await transaction.query("select 1 from absurd.r_q for update")
+                #expect(try await queue.claim().isEmpty)
+            }
+            try await other.connection.withTransaction { transaction in
+                _ = try await transaction.query("select 1 from absurd.t_q for update")
+                #expect(try await queue.claim().isEmpty)
+                #expect(try await queue.count("r", where: "state = 'running'") == 1)
+            }
+            #expect(Set(try await queue.claim().map(\.taskName)) == ["expired", "due"])
+            #expect(try await queue.count("t", where: "state = 'cancelled'") == 1)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import LibPQ
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2)))
+struct ExtensionFinishTests {
+    @Test(arguments: QueueVariant.all)
+    func `each action sent again under its token is answered repeated and changes nothing`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.spawn(["complete", "fail", "fail_final", "release", "sleep"])
+            let rows = try await queue.claim().map { claim in
+                ExtensionQueue.Finish(
+                    claim, claim.taskName, "{}", delay: claim.taskName == "sleep" ? 3600 : nil)
+            }
+            #expect(rows.count == 5)
+            #expect(try await queue.finish(rows).map(\.answer) == Array(repeating: "done", count: 5))
+            let before = try await queue.contents()
+            #expect(try await queue.finish(rows).map(\.answer) == Array(repeating: "repeated", count: 5))
+            #expect(try await queue.contents() == before)
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `values that cannot be stored are refused and their neighbours are written`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.spawn(["a", "b", "c", "d", "e"])
+            let claims = try await queue.claim()
+            let answers = try await queue.finish([
+                .init(claims[0], "complete", #""fine""#),
+                .init(claims[1], "complete", #""\u0000""#),
+                .init(claims[2], "fail", #"{"name": "\ud800"}"#),
+                .init(claims[3], "sleep", "1", step: oversizeKey, delay: 60),
+                .init(claims[4], "fail_final", "{}"),
+            ])
+            #expect(answers.map(\.answer) == ["done", "refused", "refused", "refused", "done"])
+            #expect(answers.map(\.sqlState) == [nil, "22P05", "22P02", "54000", nil])
+            #expect(try await queue.count("r", where: "state = 'running'") == 3)
+            // What was refused can still be failed with a clean reason.
+            #expect(
+                try await queue.finish([.init(claims[1], "fail_final", "{}")])
+                    == [.init(answer: "done", value: "failed")])
+        }
+    }
+
+    @Test(arguments: QueueVariant.unpartitioned)
+    func `an unknown action, a sleep without a time and a blank step are refused by name`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.spawn(["a", "b", "c"])
+            let claims = try await queue.claim()
+            let answers = try await queue.finish([
+                .init(claims[0], "finish"), .init(claims[1], "sleep"),
+                .init(claims[2], "sleep", "1", step: " ", delay: 1),
+            ])
+            #expect(answers.map(\.sqlState) == ["AS002", "AS003", "AS004"])
+            #expect(try await queue.count("r", where: "state = 'running'") == 3)
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `a run named twice is finished once`(_ variant: QueueVariant) async throws {
+        try await variant.withQueue { queue in
+            let claim = try await queue.claimNew()
+            let answers = try await queue.finish([
+                .init(claim, "complete", "1"), .init(claim, "complete", "2"),
+            ])
+            #expect(answers.map(\.answer) == ["done", "repeated"])
+            #expect(try await queue.count("t", where: "completed_payload = '1'") == 1)
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `a sleep stores its checkpoint unless there is one, and a release spends no attempt`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            let first = try await queue.claimNew()
+            _ = try await queue.finish([.init(first, "sleep", #""first""#, step: "nap", delay: 0)])
+            let second = try #require(try await queue.claim().first)
+            #expect(second.isResumed)
+            _ = try await queue.finish([.init(second, "sleep", #""second""#, step: "nap", delay: 0)])
+            #expect(try await queue.count("c", where: #"state = '"first"'"#) == 1)
+
+            let third = try #require(try await queue.claim().first)
+            #expect(
+                try await queue.finish([.init(third, "release")]) == [.init(answer: "done", value: "pending")]
+            )
+            let fourth = try #require(try await queue.claim().first)
+            #expect(fourth.run == first.run)
+            #expect(fourth.attempt == 1)
+        }
+    }
+}
+
+/// Too long for an index row, and too random to be compressed below the limit.
+let oversizeKey: String = {
+    let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789")
+    return String((0..<20_000).map { _ in letters[Int.random(in: letters.indices)] })
+}()

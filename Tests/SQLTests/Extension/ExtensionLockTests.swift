@@ -1,0 +1,150 @@
+import Foundation
+import LibPQ
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2)))
+struct ExtensionLockTests {
+    /// Runs claimed in an order of their own: the tasks' order is the opposite of the runs'.
+    private func claims(_ queue: ExtensionQueue, _ count: Int) async throws -> [ExtensionQueue.Claim] {
+        let ids = try await queue.connection.query(
+            "select absurd.portable_uuidv7() as id from generate_series(1, $1) order by 1",
+            [.int(Int64(2 * count))]
+        ).map { try $0.decode("id", as: UUID.self) }
+        try await queue.run(
+            "select absurd_swift.spawn($1, $2, $3, $4, $5, $6)",
+            [
+                .text(queue.name), .uuidArray(ids[..<count].reversed()), .uuidArray(Array(ids[count...])),
+                .textArray(Array(repeating: "task", count: count)),
+                .textArray(Array(repeating: "{}", count: count)),
+                .textArray(Array(repeating: #"{"cancellation": {"max_duration": 3600}}"#, count: count)),
+            ])
+        return try await queue.claim(limit: Int64(count))
+    }
+
+    @Test(arguments: QueueVariant.unpartitioned)
+    func `a batch gives way to a foreign transaction and then skips what that one holds`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            let claims = try await claims(queue, 2)
+            let rows = claims.map { ExtensionQueue.Finish($0, "complete") }
+            let other = try await queue.elsewhere()
+            try await other.connection.withTransaction { _ in
+                try await other.run(
+                    "select absurd.cancel_task($1, $2)", [.text(queue.name), .uuid(claims[1].task)])
+                let error = await #expect(throws: PostgresError.self) { _ = try await queue.finish(rows) }
+                #expect(error?.sqlState == "55P03")
+                #expect(try await queue.finish(rows, wait: false).map(\.answer) == ["done", "busy"])
+            }
+            #expect(try await queue.finish(rows).map(\.answer) == ["repeated", "cancelled"])
+        }
+    }
+
+    @Test(arguments: QueueVariant.unpartitioned)
+    func `without waiting, locked rows are answered busy by every function and the others are done`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            let claims = try await claims(queue, 2)
+            let other = try await queue.elsewhere()
+            for table in ["r", "t"] {
+                try await other.connection.withTransaction { transaction in
+                    let sql = "select 1 from absurd.\(table)_q where task_id = $1 for update"
+                    _ = try await transaction.query(sql, [.uuid(claims[0].task)])
+                    let rows = claims.map { ($0, "step of \(table)", "1" as String?) }
+                    if table == "r" {
+                        #expect(
+                            try await queue.checkpoint(rows, wait: false).map(\.answer) == ["busy", "stored"])
+                        #expect(
+                            try await queue.renew(claims, wait: false).map(\.answer) == ["busy", "renewed"])
+                    }
+                    for action in ["complete", "fail", "sleep", "release"] {
+                        // One row: the other stays claimed for the next round.
+                        let answer = try await queue.finish(
+                            [.init(claims[0], action, "1", delay: 1)], wait: false)
+                        #expect(answer.map(\.answer) == ["busy"], "\(action), \(table)")
+                    }
+                    #expect(
+                        try await queue.awaitEvent([(claims[0], "s", "e")], wait: false).map(\.answer) == [
+                            "busy"
+                        ])
+                    #expect(
+                        try await queue.awaitTask([(claims[0], "s", claims[1].task)], wait: false).map(
+                            \.answer)
+                            == ["busy"])
+                }
+            }
+            #expect(try await queue.count("r", where: "state = 'running'") == 2)
+        }
+    }
+
+    @Test(arguments: QueueVariant.unpartitioned)
+    func `no deadlock escapes when the claim of absurd cancels by policy what is being finished`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            let foreign = try await queue.elsewhere()
+            for _ in 0..<4 {
+                try await queue.setClock("2030-01-01 10:00:00+00")
+                try await foreign.setClock("2030-01-01 11:00:00+00")
+                let claims = try await claims(queue, 100)
+                async let sweeping: Void = foreign.run(
+                    "select count(*) from absurd.claim_task($1, 'foreign', 30, 1)", [.text(queue.name)])
+                let answers = try await finishGivingWay(queue, claims)
+                try await sweeping
+                #expect(Set(answers).isSubset(of: ["done", "cancelled"]))
+                #expect(try await queue.count("t", where: "state not in ('completed', 'cancelled')") == 0)
+            }
+        }
+    }
+
+    /// What a caller does on 55P03 and 40P01: skip what is locked, then the rest one by one.
+    private func finishGivingWay(
+        _ queue: ExtensionQueue, _ claims: [ExtensionQueue.Claim]
+    ) async throws -> [String] {
+        func finish(_ claims: [ExtensionQueue.Claim], wait: Bool) async throws -> [String]? {
+            do {
+                return try await queue.finish(claims.map { .init($0, "complete") }, wait: wait).map(\.answer)
+            } catch let error as PostgresError where ["55P03", "40P01"].contains(error.sqlState) {
+                return nil
+            }
+        }
+        if let answers = try await finish(claims, wait: true) { return answers }
+        var answers = try await finish(claims, wait: false) ?? Array(repeating: "busy", count: claims.count)
+        for index in answers.indices where answers[index] == "busy" {
+            while answers[index] == "busy" {
+                answers[index] = try await finish([claims[index]], wait: true)?[0] ?? "busy"
+            }
+        }
+        return answers
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `many workers drain a queue, each task once and without an error`(_ variant: QueueVariant)
+        async throws
+    {
+        try await variant.withQueue { queue in
+            try await queue.spawn(Array(repeating: "task", count: 400))
+            let done = try await withThrowingTaskGroup(of: Int.self) { group in
+                for worker in 0..<4 {
+                    let queue = try await queue.elsewhere()
+                    group.addTask {
+                        var done = 0
+                        while true {
+                            let claims = try await queue.claim(limit: 20, worker: "w\(worker)")
+                            if claims.isEmpty, try await queue.count("r", where: "state = 'pending'") == 0 {
+                                break
+                            }
+                            done += try await finishGivingWay(queue, claims).count { $0 == "done" }
+                        }
+                        return done
+                    }
+                }
+                return try await group.reduce(into: 0, +=)
+            }
+            #expect(done == 400)
+            #expect(try await queue.count("t", where: "state = 'completed'") == 400)
+        }
+    }
+}

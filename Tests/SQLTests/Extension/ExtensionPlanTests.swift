@@ -1,0 +1,112 @@
+import LibPQ
+import TestSupport
+import Testing
+
+/// A claim and a write cost the same behind any backlog, whatever the planner knows of the tables.
+@Suite(.timeLimit(.minutes(5)))
+struct ExtensionPlanTests {
+    @Test(arguments: QueueVariant.unpartitioned, [false, true])
+    func `claim, checkpoint and finish read about what they return behind 100,000 due runs`(
+        _ variant: QueueVariant, isAnalyzed: Bool
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.makeMissingIndexes()
+            try await queue.run(
+                """
+                with t as (
+                  insert into absurd.t_q (task_id, task_name, params, state, attempts)
+                  select absurd.portable_uuidv7(), 'task', '{}', 'pending', 1 from generate_series(1, 100000)
+                  returning task_id
+                )
+                insert into absurd.r_q (run_id, task_id, attempt, state, available_at)
+                select absurd.portable_uuidv7(), task_id, 1, 'pending', absurd.current_time() from t
+                """)
+            if isAnalyzed {
+                try await queue.run("analyze absurd.t_q, absurd.r_q")
+            }
+            for size: Int64 in [1, 500] {
+                var claims: [ExtensionQueue.Claim] = []
+                try await expectReads(queue, perRow: 4, size) { claims = try await queue.claim(limit: size) }
+                #expect(claims.count == Int(size))
+                try await expectReads(queue, perRow: 2, size) {
+                    _ = try await queue.checkpoint(claims.map { ($0, "s", "1") }, renewing: 3600)
+                }
+                try await expectReads(queue, perRow: 3, size) {
+                    _ = try await queue.finish(claims.map { .init($0, "complete", "1") })
+                }
+            }
+        }
+    }
+
+    /// No table is scanned, and no more rows are fetched than so many for each row of the call.
+    private func expectReads(
+        _ queue: ExtensionQueue, perRow: Int, _ rows: Int64,
+        sourceLocation: SourceLocation = #_sourceLocation,
+        _ body: () async throws -> Void
+    ) async throws {
+        try await queue.connection.withTransaction { transaction in
+            // The session's counters; inside of a transaction nothing takes them away.
+            func counters() async throws -> (scans: Int, reads: Int) {
+                let row = try await transaction.query(
+                    """
+                    select sum(seq_scan)::integer as scans, sum(seq_tup_read + idx_tup_fetch)::integer as reads
+                      from pg_stat_xact_user_tables
+                     where relname in ('t_q', 'r_q', 'c_q', 'w_q')
+                    """)[0]
+                return (try row.decode("scans"), try row.decode("reads"))
+            }
+            let before = try await counters()
+            try await body()
+            let after = try await counters()
+            #expect(after.scans == before.scans, sourceLocation: sourceLocation)
+            #expect(
+                after.reads - before.reads <= perRow * Int(rows) + 10, sourceLocation: sourceLocation)
+        }
+    }
+}
+
+@Suite(.timeLimit(.minutes(2)))
+struct ExtensionIndexTests {
+    @Test(arguments: QueueVariant.all)
+    func `official queues are given the index that the claim needs, once`(_ variant: QueueVariant)
+        async throws
+    {
+        try await variant.withQueue { queue in
+            let statements = try await queue.missingIndexes()
+            #expect(statements.isEmpty == (variant.contents == .migrated))
+            try await queue.makeMissingIndexes()
+            #expect(try await queue.missingIndexes() == [])
+            let plan = try await queue.connection.query(
+                """
+                explain select run_id from absurd.r_q where state in ('pending', 'sleeping')
+                    and available_at <= now() order by available_at, run_id limit 1
+                """
+            ).map { try $0.decode(0, as: String.self) }
+            #expect(plan.contains { $0.contains("rdy") || $0.contains("available_at_run_id_idx") })
+        }
+    }
+
+    @Test func `an index that was left invalid is dropped first`() async throws {
+        try await QueueVariant(contents: .official, storageMode: "unpartitioned").withQueue { queue in
+            try await queue.makeMissingIndexes()
+            try await queue.run(
+                "update pg_index set indisvalid = false where indexrelid = 'absurd.r_q_rdy'::regclass")
+            #expect(try await queue.missingIndexes().map { $0.prefix(4) } == ["drop", "crea"])
+            try await queue.makeMissingIndexes()
+            #expect(try await queue.missingIndexes() == [])
+        }
+    }
+}
+
+extension ExtensionQueue {
+    func missingIndexes() async throws -> [String] {
+        try await connection.query("select statement from absurd_swift.missing_indexes($1)", [.text(name)])
+            .map { try $0.decode("statement") }
+    }
+
+    func makeMissingIndexes() async throws {
+        for statement in try await missingIndexes() {
+            try await connection.execute(script: statement)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import Foundation
+import LibPQ
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2)))
+struct ExtensionSpawnTests {
+    private struct Spawned: Equatable {
+        var task: UUID?
+        var run: UUID?
+        var attempt: Int?
+        var isCreated: Bool?
+        var sqlState: String?
+    }
+
+    private func spawn(
+        _ queue: ExtensionQueue, ids: (tasks: [UUID], runs: [UUID])? = nil,
+        _ rows: [(name: String, params: String?, options: String?)]
+    ) async throws -> [Spawned] {
+        try await queue.connection.query(
+            "select * from absurd_swift.spawn($1, $2, $3, $4, $5, $6) order by position",
+            [
+                .text(queue.name), ids.map { .uuidArray($0.tasks) } ?? .null,
+                ids.map { .uuidArray($0.runs) } ?? .null, .textArray(rows.map(\.name)),
+                .textArray(rows.map(\.params)), .textArray(rows.map(\.options)),
+            ]
+        ).map { row in
+            Spawned(
+                task: try row.decode("task_id"), run: try row.decode("run_id"),
+                attempt: try row.decode("attempt"), isCreated: try row.decode("created"),
+                sqlState: try row.decode("sqlstate"))
+        }
+    }
+
+    private func makeIDs(_ queue: ExtensionQueue, _ count: Int) async throws -> [UUID] {
+        try await queue.connection.query(
+            "select absurd.portable_uuidv7() as id from generate_series(1, $1)", [.int(Int64(count))]
+        ).map { try $0.decode("id") }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `rows at fault are refused with a reason, the others are spawned`(_ variant: QueueVariant)
+        async throws
+    {
+        try await variant.withQueue { queue in
+            let spawned = try await spawn(
+                queue,
+                [
+                    ("good", nil, nil),
+                    (" ", "1", nil),
+                    ("params", #"{"a": "\u0000"}"#, nil),
+                    ("options", "1", "not json"),
+                    ("attempts", "1", #"{"max_attempts": 0}"#),
+                    ("attempts", "1", #"{"max_attempts": 2.5}"#),
+                    ("strategy", "1", #"{"retry_strategy": null}"#),
+                    ("policy", "1", #"{"cancellation": {"max_delay": 1.5}}"#),
+                    ("policy", "1", #"{"cancellation": []}"#),
+                    ("key", "1", #"{"idempotency_key": "\#(oversizeKey)"}"#),
+                    ("good", "2", #"{"cancellation": {"max_delay": "60"}, "max_attempts": null}"#),
+                ])
+            #expect(
+                spawned.map(\.sqlState) == [
+                    nil, "AS007", "22P05", "22P02", "AS007", "22P02", "AB003", "AS007", "AS007", "54000", nil,
+                ])
+            #expect(spawned.map(\.isCreated) == [true] + Array(repeating: nil, count: 9) + [true])
+            #expect(try await queue.count("t") == 2)
+            #expect(try await queue.count("r", where: "state = 'pending' and attempt = 1") == 2)
+            #expect(try await queue.count("t", where: "params = 'null'") == 1)
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `sent again with the same ids, a spawn answers as it did and makes nothing`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            let ids = (tasks: try await makeIDs(queue, 2), runs: try await makeIDs(queue, 2))
+            let rows: [(name: String, params: String?, options: String?)] = [
+                ("plain", "1", nil), ("keyed", "1", #"{"idempotency_key": "k"}"#),
+            ]
+            let first = try await spawn(queue, ids: ids, rows)
+            #expect(first.map(\.task) == ids.tasks)
+            #expect(first.map(\.run) == ids.runs)
+            #expect(first.map(\.isCreated) == [true, true])
+            let claims = try await queue.claim()
+            _ = try await queue.finish(claims.map { .init($0, "fail", "{}") })
+            #expect(try await spawn(queue, ids: ids, rows) == first)
+            #expect(try await queue.count("t") == 2)
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `a key that is taken returns its task, also within one call`(_ variant: QueueVariant) async throws {
+        try await variant.withQueue { queue in
+            let options = #"{"idempotency_key": "k"}"#
+            let spawned = try await spawn(queue, [("a", "1", options), ("b", "2", options)])
+            #expect(spawned.map(\.isCreated) == [true, false])
+            #expect(spawned[1].task == spawned[0].task)
+            let claim = try #require(try await queue.claim().first)
+            _ = try await queue.finish([.init(claim, "fail", "{}")])
+            let third = try await spawn(queue, [("c", "3", options)])
+            #expect(third[0].task == spawned[0].task)
+            #expect(third[0].attempt == 2)
+            #expect(third[0].run != spawned[0].run)
+            #expect(try await queue.count("t") == 1)
+        }
+    }
+
+    @Test(arguments: QueueVariant.unpartitioned)
+    func `ids of another version or another day are refused`(_ variant: QueueVariant) async throws {
+        try await variant.withQueue { queue in
+            let good = try await makeIDs(queue, 1)[0]
+            let old = try #require(UUID(uuidString: "018e992c-be2b-7000-8000-000000000000"))
+            for bad in [UUID(), old] {
+                let spawned = try await spawn(queue, ids: ([bad], [good]), [("a", "1", nil)])
+                #expect(spawned.map(\.sqlState) == ["AS008"])
+            }
+            #expect(try await queue.count("t") == 0)
+        }
+    }
+
+    @Test(arguments: QueueVariant.unpartitioned)
+    func `arrays of different lengths are an error of the whole call`(_ variant: QueueVariant) async throws {
+        try await variant.withQueue { queue in
+            let error = await #expect(throws: PostgresError.self) {
+                try await queue.run(
+                    "select * from absurd_swift.spawn('q', null, null, array['a', 'b'], array['1'], array['{}', '{}'])"
+                )
+            }
+            #expect(error?.sqlState == "AS001")
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import Foundation
+import LibPQ
+import Testing
+
+extension ExtensionQueue {
+    struct Finish {
+        var claim: Claim
+        var action: String
+        var payload: String?
+        var step: String?
+        var delay: Double?
+
+        init(
+            _ claim: Claim, _ action: String, _ payload: String? = nil, step: String? = nil,
+            delay: Double? = nil
+        ) {
+            self.claim = claim
+            self.action = action
+            self.payload = payload
+            self.step = step
+            self.delay = delay
+        }
+    }
+
+    @discardableResult
+    func spawn(_ names: [String], options: String? = nil) async throws -> [UUID] {
+        let rows = try await connection.query(
+            """
+            select task_id from absurd_swift.spawn($1, null, null, $2, $3, $4) order by position
+            """,
+            [
+                .text(name), .textArray(names), .textArray(names.map { _ in "{}" }),
+                .textArray(names.map { _ in options }),
+            ])
+        return try rows.map { try $0.decode("task_id") }
+    }
+
+    func claim(
+        limit: Int64 = 10, worker: String = "w", timeout: Int64 = 30, from due: PostgresTimestamp? = nil
+    ) async throws -> [Claim] {
+        let rows = try await connection.query(
+            "select * from absurd_swift.claim($1, $2, $3, $4, $5)",
+            [
+                .text(name), .text(worker), .int(timeout), .int(limit),
+                due.map { .timestamp($0) } ?? .null,
+            ])
+        return try rows.map { row in
+            Claim(
+                run: try row.decode("run_id"), task: try row.decode("task_id"),
+                taskName: try row.decode("task_name"), attempt: try row.decode("attempt"),
+                token: try row.decode("token"), expiry: try row.decode("claim_expires_at"),
+                due: try row.decode("due"), wakeEvent: try row.decode("wake_event"),
+                isResumed: try row.decode("resumed"), worker: worker)
+        }
+    }
+
+    /// Spawns one task and claims it.
+    func claimNew(_ taskName: String = "task", options: String? = nil) async throws -> Claim {
+        let task = try await spawn([taskName], options: options)[0]
+        return try #require(try await claim(limit: 100).first { $0.task == task })
+    }
+
+    func finish(_ rows: [Finish], wait: Bool = true) async throws -> [Answer] {
+        try await answers(
+            """
+            select answer, task_state as value, sqlstate
+              from absurd_swift.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by position
+            """,
+            fence(rows.map(\.claim)) + [
+                .textArray(rows.map(\.action)), .textArray(rows.map(\.payload)), .textArray(rows.map(\.step)),
+                .timestampArray(rows.map { _ in nil }), .doubleArray(rows.map(\.delay)), .bool(wait),
+            ])
+    }
+
+    func checkpoint(
+        _ rows: [(claim: Claim, step: String, state: String?)], renewing timeout: Int64? = nil,
+        wait: Bool = true
+    ) async throws -> [Answer] {
+        try await answers(
+            """
+            select answer, state as value, sqlstate
+              from absurd_swift.checkpoint($1, $2, $3, $4, $5, $6, $7, $8) order by position
+            """,
+            fence(rows.map(\.claim)) + [
+                .textArray(rows.map(\.step)), .textArray(rows.map(\.state)),
+                .intArray(rows.map { _ in timeout }), .bool(wait),
+            ])
+    }
+
+    func renew(_ claims: [Claim], timeout: Int64 = 30, wait: Bool = true) async throws -> [Answer] {
+        try await answers(
+            """
+            select answer, claim_expires_at::text as value, null as sqlstate
+              from absurd_swift.renew($1, $2, $3, $4, $5, $6) order by position
+            """,
+            fence(claims) + [.intArray(claims.map { _ in timeout }), .bool(wait)])
+    }
+
+    func awaitEvent(
+        _ rows: [(claim: Claim, step: String, event: String)], timeout: Double? = nil, park: Bool = true,
+        wait: Bool = true
+    ) async throws -> [Answer] {
+        try await answers(
+            """
+            select answer, payload as value, sqlstate
+              from absurd_swift.await_event($1, $2, $3, $4, $5, $6, $7, $8, $9) order by position
+            """,
+            fence(rows.map(\.claim)) + [
+                .textArray(rows.map(\.step)), .textArray(rows.map(\.event)),
+                .doubleArray(rows.map { _ in timeout }), .boolArray(rows.map { _ in park }), .bool(wait),
+            ])
+    }
+
+    func awaitTask(
+        _ rows: [(claim: Claim, step: String, task: UUID)], in queue: String? = nil, park: Bool = true,
+        wait: Bool = true
+    ) async throws -> [Answer] {
+        try await answers(
+            """
+            select answer, payload as value, sqlstate
+              from absurd_swift.await_task($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by position
+            """,
+            fence(rows.map(\.claim)) + [
+                .textArray(rows.map(\.step)), .textArray(rows.map { _ in queue ?? name }),
+                .uuidArray(rows.map(\.task)), .doubleArray(rows.map { _ in 3600 }),
+                .boolArray(rows.map { _ in park }), .bool(wait),
+            ])
+    }
+
+    func cancel(_ tasks: [UUID]) async throws -> [Answer] {
+        try await answers(
+            """
+            select answer, task_state as value, null as sqlstate
+              from absurd_swift.cancel($1, $2) order by position
+            """, [.text(name), .uuidArray(tasks)])
+    }
+
+    func emit(_ event: String, _ payload: String = "null") async throws {
+        try await run(
+            "select absurd.emit_event($1, $2, $3::jsonb)", [.text(name), .text(event), .text(payload)])
+    }
+
+    private func fence(_ claims: [Claim]) -> [SQLParameter] {
+        [
+            .text(name), .text(claims.first?.worker ?? "w"), .uuidArray(claims.map(\.run)),
+            .timestampArray(claims.map(\.token)),
+        ]
+    }
+
+    private func answers(_ sql: String, _ parameters: [SQLParameter]) async throws -> [Answer] {
+        try await connection.query(sql, parameters).map { row in
+            Answer(
+                answer: try row.decode("answer"), value: try row.decode("value"),
+                sqlState: try row.decode("sqlstate"))
+        }
+    }
+}

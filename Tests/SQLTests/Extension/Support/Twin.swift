@@ -1,0 +1,184 @@
+import Foundation
+import LibPQ
+import Synchronization
+import Testing
+
+/// One of two ways to do the same to a queue.
+///
+/// Tasks are known by their names.
+protocol Twin: Sendable {
+    var queue: ExtensionQueue { get }
+
+    func spawn(_ name: String, _ options: String) async throws
+    func claim(timeout: Int64) async throws
+    func checkpoint(_ name: String, step: String, _ state: String) async throws
+    func complete(_ name: String, _ result: String) async throws
+    func fail(_ name: String, _ reason: String) async throws
+    func sleep(_ name: String, seconds: Double) async throws
+    func awaitEvent(_ name: String, step: String, event: String, timeout: Int64?) async throws
+    func cancel(_ name: String) async throws
+}
+
+extension Twin {
+    func emit(_ event: String, _ payload: String) async throws {
+        try await queue.emit(event, payload)
+    }
+
+    /// Ends a claim as its time would.
+    func expire(_ name: String) async throws {
+        try await queue.run(
+            """
+            update absurd."r_\(queue.name)" set claim_expires_at = absurd.current_time()
+             where task_id = $1 and state = 'running'
+            """, [.uuid(try await task(name))])
+    }
+
+    func task(_ name: String) async throws -> UUID {
+        let rows = try await queue.connection.query(
+            "select task_id from absurd.\"t_\(queue.name)\" where task_name = $1", [.text(name)])
+        return try rows[0].decode("task_id")
+    }
+
+    func states() async throws -> [String: String] {
+        let rows = try await queue.connection.query(
+            "select task_name, state from absurd.\"t_\(queue.name)\"")
+        return Dictionary(
+            uniqueKeysWithValues: try rows.map { (try $0.decode("task_name"), try $0.decode("state")) })
+    }
+
+    /// All rows of the queue with names instead of ids, in an order that does not depend on ids.
+    ///
+    /// The text of a failure by lease expiry is free and left out.
+    func rows() async throws -> [String] {
+        let tables = ["t", "r", "c", "e", "w"].map { "absurd.\"\($0)_\(queue.name)\"" }
+        return try await queue.connection.query(
+            """
+            with t as (select task_id, task_name from \(tables[0])),
+            r as (select r.run_id, t.task_name || ' ' || r.attempt as run from \(tables[1]) r join t using (task_id))
+            select 't ' || (to_jsonb(x) - 'task_id' - 'last_attempt_run' || jsonb_build_object('last', r.run))::text as row
+              from \(tables[0]) x left join r on r.run_id = x.last_attempt_run
+            union all
+            select 'r ' || (
+                     (to_jsonb(x) - 'run_id' - 'task_id') #- '{failure_reason,message}'
+                     || jsonb_build_object('run', r.run)
+                   )::text
+              from \(tables[1]) x join r using (run_id)
+            union all
+            select 'c ' || (to_jsonb(x) - 'task_id' - 'owner_run_id' || jsonb_build_object('run', r.run))::text
+              from \(tables[2]) x join r on r.run_id = x.owner_run_id
+            union all
+            select 'e ' || to_jsonb(x)::text from \(tables[3]) x
+            union all
+            select 'w ' || (to_jsonb(x) - 'task_id' - 'run_id' || jsonb_build_object('run', r.run))::text
+              from \(tables[4]) x join r using (run_id)
+            order by 1
+            """
+        ).map { try $0.decode("row") }
+    }
+}
+
+/// Through the functions of `absurd`, as any SDK does it.
+struct ContractTwin: Twin {
+    var queue: ExtensionQueue
+
+    private func run(_ name: String) async throws -> SQLParameter {
+        let rows = try await queue.connection.query(
+            "select last_attempt_run from absurd.\"t_\(queue.name)\" where task_name = $1", [.text(name)])
+        return .uuid(try rows[0].decode(0))
+    }
+
+    private func call(_ sql: String, _ parameters: [SQLParameter]) async throws {
+        try await queue.run(sql, [.text(queue.name)] + parameters)
+    }
+
+    func spawn(_ name: String, _ options: String) async throws {
+        try await call("select absurd.spawn_task($1, $2, '{}', $3::jsonb)", [.text(name), .text(options)])
+    }
+
+    func claim(timeout: Int64) async throws {
+        try await call("select absurd.claim_task($1, 'w', $2, 100)", [.int(timeout)])
+    }
+
+    func checkpoint(_ name: String, step: String, _ state: String) async throws {
+        try await call(
+            "select absurd.set_task_checkpoint_state($1, $2, $3, $4::jsonb, $5, null)",
+            [.uuid(try await task(name)), .text(step), .text(state), try await run(name)])
+    }
+
+    func complete(_ name: String, _ result: String) async throws {
+        try await call("select absurd.complete_run($1, $2, $3::jsonb)", [try await run(name), .text(result)])
+    }
+
+    func fail(_ name: String, _ reason: String) async throws {
+        try await call("select absurd.fail_run($1, $2, $3::jsonb)", [try await run(name), .text(reason)])
+    }
+
+    func sleep(_ name: String, seconds: Double) async throws {
+        try await call(
+            "select absurd.schedule_run($1, $2, absurd.current_time() + make_interval(secs => $3))",
+            [try await run(name), .double(seconds)])
+    }
+
+    func awaitEvent(_ name: String, step: String, event: String, timeout: Int64?) async throws {
+        try await call(
+            "select absurd.await_event($1, $2, $3, $4, $5, $6)",
+            [
+                .uuid(try await task(name)), try await run(name), .text(step), .text(event),
+                timeout.map { .int($0) } ?? .null,
+            ])
+    }
+
+    func cancel(_ name: String) async throws {
+        try await call("select absurd.cancel_task($1, $2)", [.uuid(try await task(name))])
+    }
+}
+
+/// Through `absurd_swift`, with what the claim returned.
+final class BatchTwin: Twin {
+    let queue: ExtensionQueue
+    private let claims = Mutex<[String: ExtensionQueue.Claim]>([:])
+
+    init(queue: ExtensionQueue) {
+        self.queue = queue
+    }
+
+    private func claim(of name: String) throws -> ExtensionQueue.Claim {
+        try #require(claims.withLock { $0[name] })
+    }
+
+    func spawn(_ name: String, _ options: String) async throws {
+        try await queue.spawn([name], options: options)
+    }
+
+    func claim(timeout: Int64) async throws {
+        let new = try await queue.claim(limit: 100, timeout: timeout)
+        claims.withLock { claims in
+            for claim in new { claims[claim.taskName] = claim }
+        }
+    }
+
+    func checkpoint(_ name: String, step: String, _ state: String) async throws {
+        _ = try await queue.checkpoint([(try claim(of: name), step, state)])
+    }
+
+    func complete(_ name: String, _ result: String) async throws {
+        _ = try await queue.finish([.init(try claim(of: name), "complete", result)])
+    }
+
+    func fail(_ name: String, _ reason: String) async throws {
+        _ = try await queue.finish([.init(try claim(of: name), "fail", reason)])
+    }
+
+    func sleep(_ name: String, seconds: Double) async throws {
+        _ = try await queue.finish([.init(try claim(of: name), "sleep", delay: seconds)])
+    }
+
+    func awaitEvent(_ name: String, step: String, event: String, timeout: Int64?) async throws {
+        _ = try await queue.awaitEvent(
+            [(try claim(of: name), step, event)], timeout: timeout.map { Double($0) })
+    }
+
+    func cancel(_ name: String) async throws {
+        _ = try await queue.cancel([try await task(name)])
+    }
+}
