@@ -93,7 +93,13 @@ let package = Package(
         ),
         .testTarget(
             name: "LibPQTests",
-            dependencies: ["LibPQ", "TestSupport"],
+            dependencies: [
+                "EphemeralPostgres",
+                "LibPQ",
+                "TestSupport",
+                .product(name: "InMemoryLogging", package: "swift-log"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -129,7 +135,15 @@ let package = Package(
         ),
         .testTarget(
             name: "AbsurdCommandTests",
-            dependencies: ["AbsurdCommand", "Absurd", "TestSupport"],
+            dependencies: [
+                "AbsurdCommand",
+                "Absurd",
+                "EphemeralPostgres",
+                "LibPQ",
+                "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

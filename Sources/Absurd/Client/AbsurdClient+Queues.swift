@@ -11,7 +11,7 @@ extension AbsurdClient {
     ) async throws {
         try validateQueueName(name)
         let settings = try policy.map { try JSONText(encoding: JSONValue.object($0.object)).text }
-        try await translatingErrors {
+        try await namingIntervals {
             try await pool.withTransaction { connection in
                 _ = try await connection.query(
                     "select absurd.create_queue($1, $2)", [.text(name), .text(storage.rawValue)])
@@ -54,13 +54,27 @@ extension AbsurdClient {
         try validateQueueName(name)
         guard try await queuePolicy(name) != nil else { throw AbsurdError.queueMissing(name) }
         let settings = try JSONText(encoding: JSONValue.object(change.object)).text
-        _ = try await query(
-            "select absurd.set_queue_policy($1, $2::jsonb)", [.text(name), .text(settings)], queue: name)
+        try await namingIntervals(queue: name) {
+            _ = try await pool.query(
+                "select absurd.set_queue_policy($1, $2::jsonb)", [.text(name), .text(settings)])
+        }
     }
 
     /// Makes the weekly partitions that a queue's policy asks for, of one queue or of all.
     public func ensurePartitions(_ name: String? = nil) async throws {
         _ = try await query("select absurd.ensure_partitions($1)", [name.map { .text($0) } ?? .null])
+    }
+}
+
+/// Says what the settings look like when one was an interval that the database does not read.
+private func namingIntervals(queue: String? = nil, _ body: () async throws -> Void) async throws {
+    do {
+        try await translatingErrors(queue: queue, body)
+    } catch let error as AbsurdError where error.sqlState == "22007" || error.sqlState == "22008" {
+        throw AbsurdError(
+            .rejected,
+            "an interval of the queue's policy cannot be read; write it as '30 days' or '12 hours'",
+            sqlState: error.sqlState, serverMessage: error.serverMessage)
     }
 }
 

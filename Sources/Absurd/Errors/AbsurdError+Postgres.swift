@@ -77,7 +77,8 @@ extension AbsurdError {
     ) -> AbsurdError {
         AbsurdError(
             .queueMissing,
-            "queue '\(queue)' does not exist; create it with: absurd queue create \(shellWord(queue))", sqlState: sqlState, serverMessage: serverMessage)
+            "queue '\(queue)' does not exist; create it with: absurd queue create \(shellWord(queue))",
+            sqlState: sqlState, serverMessage: serverMessage)
     }
 
     package static func taskMissing(_ task: TaskID, _ queue: String) -> AbsurdError {
@@ -94,7 +95,8 @@ package func shellWord(_ text: String) -> String {
     // After `--`, a word that starts like an option is none.
     let prefix = text.hasPrefix("-") ? "-- " : ""
     guard !isPlain || text.isEmpty else { return prefix + text }
-    return prefix + "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
+    return prefix + "'"
+        + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
 }
 
 extension PostgresError {

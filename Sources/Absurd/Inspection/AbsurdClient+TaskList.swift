@@ -1,4 +1,4 @@
-import LibPQ
+package import LibPQ
 
 extension AbsurdClient {
     /// The tasks that match, newest first, of one queue or of all.
@@ -28,12 +28,12 @@ extension TaskID {
 }
 
 /// One statement for the lists of several queues: a branch for each, so that each reads its own indexes.
-struct TaskListStatement {
-    let sql: String
-    private(set) var parameters: [SQLParameter] = []
+package struct TaskListStatement {
+    package let sql: String
+    package let parameters: [SQLParameter]
     private let tables: [QueueTables]
 
-    init(_ filter: TaskFilter, tables: [QueueTables]) throws {
+    package init(_ filter: TaskFilter, tables: [QueueTables]) throws {
         self.tables = tables
         var parameters: [SQLParameter] = []
         func bind(_ parameter: SQLParameter) -> String {

@@ -1,7 +1,7 @@
-import LibPQ
+package import LibPQ
 
 /// The names of a queue's tables, qualified and quoted by the server, ready to stand in a statement.
-struct QueueTables: Sendable, Hashable {
+package struct QueueTables: Sendable, Hashable {
     let queue: String
     let tasks: String
     let runs: String
@@ -31,7 +31,7 @@ extension AbsurdClient {
     /// Reads from the tables of a queue, or of all, in one transaction whose statements see the same rows.
     ///
     /// - Throws: ``AbsurdError`` with the code `queueMissing` when the named queue does not exist.
-    func reading<Result>(
+    package func reading<Result>(
         _ queue: String?, _ body: (PostgresConnection, [QueueTables]) async throws -> Result
     ) async throws -> Result {
         try await translatingErrors {

@@ -1,6 +1,7 @@
 import Absurd
 import ArgumentParser
 import EphemeralPostgres
+import Foundation
 import UnixSignals
 
 struct DevCommand: AsyncParsableCommand {
@@ -32,6 +33,7 @@ struct DevCommand: AsyncParsableCommand {
     var command: [String] = []
 
     func run() async throws {
+        try checkData()
         var options = EphemeralPostgres.Options()
         options.dataDirectory = data
         options.isDurable = data != nil
@@ -48,6 +50,14 @@ struct DevCommand: AsyncParsableCommand {
             return try await child.run(passingOn: signals)
         }
         if status != 0 { throw ExitCode(status) }
+    }
+
+    private func checkData() throws {
+        guard let data else { return }
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: data, isDirectory: &isFolder), !isFolder.boolValue {
+            throw AbsurdError.invalidArgument("'\(data.printable)' is no folder; name one for --data")
+        }
     }
 
     private func announce(_ database: DevDatabase, on server: EphemeralPostgres) throws {

@@ -1,8 +1,6 @@
 import Absurd
 import ArgumentParser
 
-extension StorageMode: ExpressibleByArgument {}
-
 struct QueueCreateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "create",

@@ -36,7 +36,9 @@ struct SpawnCommand: AsyncParsableCommand {
             try (document ?? params).map { try JSONInput.document($0, named: "the parameters") } ?? .null
         let request = SpawnRequest(
             taskName: name, queue: queue.queue, params: params, options: try input.options())
-        let task = try await database.withClient { try await $0.spawn(request, output: .codable) }
+        let task: TaskHandle<JSONValue> = try await database.withClient { client in
+            try await client.spawn(request, output: .codable)
+        }
         try show(output.json ? task.json.text : task.text)
     }
 }

@@ -2,8 +2,6 @@ import Absurd
 import ArgumentParser
 import Foundation
 
-extension TaskState: ExpressibleByArgument {}
-
 struct TasksCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tasks",

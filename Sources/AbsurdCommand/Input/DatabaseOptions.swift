@@ -23,7 +23,22 @@ struct DatabaseOptions: ParsableArguments {
 
     /// Lends a client for the command's database.
     func withClient<Result>(_ body: (AbsurdClient) async throws -> Result) async throws -> Result {
-        try await withAbsurd(configuration, logger: .silent, body)
+        do {
+            return try await withAbsurd(configuration, logger: .silent, body)
+        } catch let error as AbsurdError where database != nil {
+            throw error.namingOption
+        }
+    }
+}
+
+extension AbsurdError {
+    /// The same error for somebody who gave the database as an option, and has to correct it there.
+    fileprivate var namingOption: AbsurdError {
+        let message = message.split(separator: "ABSURD_DATABASE_URL", omittingEmptySubsequences: false)
+            .joined(separator: "--database")
+            .split(separator: "'absurd migrate'", omittingEmptySubsequences: false)
+            .joined(separator: "'absurd migrate' with the same --database")
+        return AbsurdError(code, message, sqlState: sqlState, serverMessage: serverMessage)
     }
 }
 

@@ -28,9 +28,18 @@ struct JSONInput {
         do {
             _ = try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
         } catch {
-            let reason = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String
-            throw AbsurdError.invalidArgument(
-                "\(what) must be JSON: \(reason ?? "it cannot be read"); quote text twice, as in '\"text\"'")
+            throw AbsurdError.invalidArgument("\(what) must be JSON\(hint(for: text) ?? reason(of: error))")
         }
+    }
+
+    /// What somebody meant who wrote text without the quotes of JSON, which the shell takes away.
+    private static func hint(for text: String) -> String? {
+        guard let first = text.first, first.isLetter else { return nil }
+        return #", and text needs its own quotes, as in '"\#(text.printable.shortened(to: 20))"'"#
+    }
+
+    private static func reason(of error: any Error) -> String {
+        let text = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String
+        return ": " + (text ?? "it cannot be read").trimmingCharacters(in: CharacterSet(charactersIn: "."))
     }
 }

@@ -1,9 +1,6 @@
 import Absurd
 import ArgumentParser
 
-extension QueuePolicy.DefaultPartition: ExpressibleByArgument {}
-extension QueuePolicy.DetachMode: ExpressibleByArgument {}
-
 /// The settings of a queue that can be changed.
 struct PolicyOptions: ParsableArguments {
     @Option(name: .long, help: "Whether rows of a week without a partition go to a catch-all.")

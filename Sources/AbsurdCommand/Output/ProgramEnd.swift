@@ -23,6 +23,11 @@ struct ProgramEnd {
             self.init(status: 130, line: "interrupted")
         case let error as ExitCode:
             self.init(status: error.rawValue, line: nil)
+        case let error as CocoaError:
+            // Its own description spans lines.
+            self.init(
+                status: 1,
+                line: [error.localizedDescription, error.filePath].compactMap(\.self).joined(separator: " "))
         default:
             let status = AbsurdTool.exitCode(for: error)
             let isParsers = status == .success || status == .validationFailure

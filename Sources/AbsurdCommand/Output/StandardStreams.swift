@@ -6,11 +6,21 @@ struct ReaderGone: Error {
     static let status: Int32 = 141
 }
 
+/// Standard output takes nothing, for example because its disk is full.
+struct OutputFailure: Error, CustomStringConvertible {
+    let code: Int32
+    var description: String { "the output could not be written: \(String(cString: strerror(code)))" }
+}
+
 /// Writes data: text for standard output, where nothing but data goes.
 ///
 /// Unbuffered, so that a program that waits for a line gets it.
 func show(_ text: String) throws {
-    guard write(text + "\n", to: STDOUT_FILENO) else { throw ReaderGone() }
+    switch write(text + "\n", to: STDOUT_FILENO) {
+    case 0: return
+    case EPIPE: throw ReaderGone()
+    case let code: throw OutputFailure(code: code)
+    }
 }
 
 /// Says something to the person at the keyboard, on standard error.
@@ -19,7 +29,8 @@ func say(_ text: String) {
     _ = write(text + "\n", to: STDERR_FILENO)
 }
 
-private func write(_ text: String, to descriptor: Int32) -> Bool {
+/// - Returns: Zero, or the system's number of the error.
+private func write(_ text: String, to descriptor: Int32) -> Int32 {
     let bytes = Array(text.utf8)
     var position = 0
     while position < bytes.count {
@@ -28,9 +39,9 @@ private func write(_ text: String, to descriptor: Int32) -> Bool {
         }
         if written < 0 {
             if errno == EINTR { continue }
-            return false
+            return errno
         }
         position += written
     }
-    return true
+    return 0
 }

@@ -1,10 +1,12 @@
+import Absurd
 import Foundation
 import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2)))
 struct DevTests {
-    @Test func `a command runs on a private server, with its queues, and gives its exit status`() async throws {
+    @Test func `a command runs on a private server, with its queues, and gives its exit status`() async throws
+    {
         let run = try await Command.run([
             "dev", "--queue", "a", "--queue", "it's", "--", "sh", "-c", "absurd queue list --json; exit 7",
         ])
@@ -33,11 +35,15 @@ struct DevTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let first = try await Command.run(["dev", "--data", folder, "-q", "kept", "--", "true"])
         #expect(first.status == 0, "\(first.errors)")
-        let second = try await Command.run(["dev", "--data", folder, "--", "absurd", "queue", "list", "--json"])
+        let second = try await Command.run([
+            "dev", "--data", folder, "--", "absurd", "queue", "list", "--json",
+        ])
         #expect(try second.json["queues"]?.array.map { $0["queue"]?.stringValue } == ["kept"])
     }
 
-    @Test func `a command that is not there, or that a signal ends, is told as a shell tells it`() async throws {
+    @Test func `a command that is not there, or that a signal ends, is told as a shell tells it`()
+        async throws
+    {
         let missing = try await Command.run(["dev", "--", "no-such-command"])
         #expect(missing.status == 127)
         #expect(missing.errors == "error: there is no command 'no-such-command'\n")

@@ -1,3 +1,4 @@
+import Absurd
 import TestSupport
 import Testing
 
@@ -5,11 +6,13 @@ import Testing
 struct QueueTests {
     @Test func `a queue is created once, listed, and dropped when --yes is said`() async throws {
         #expect(try await succeeding("queue", "list").errors.contains("absurd queue create"))
-        let created = try await succeeding("queue", "create", "orders", "--storage", "partitioned", "--json").json
+        let created = try await succeeding("queue", "create", "orders", "--storage", "partitioned", "--json")
+            .json
         #expect(created["created"] == true)
         #expect(created["storage_mode"] == "partitioned")
-        #expect(try await succeeding("queue", "create", "orders", "--storage", "partitioned").output
-            == "queue 'orders' was there already\n")
+        #expect(
+            try await succeeding("queue", "create", "orders", "--storage", "partitioned").output
+                == "queue 'orders' was there already\n")
         let list = try await succeeding("queue", "list", "--json").json["queues"]?.array ?? []
         #expect(list.map { $0["queue"]?.stringValue } == ["orders"])
         let refused = try await absurd("queue", "drop", "orders")
@@ -24,7 +27,8 @@ struct QueueTests {
         let before = try await succeeding("queue", "policy", "q", "--json").json
         #expect(before["cleanup_ttl"] == "7 days")
         #expect(before["cleanup_limit"] == 1000)
-        let after = try await succeeding("queue", "policy", "q", "--cleanup-limit", "5", "--detach-mode", "empty")
+        let after = try await succeeding(
+            "queue", "policy", "q", "--cleanup-limit", "5", "--detach-mode", "empty")
         #expect(after.lines.contains("cleanup-limit        5"))
         #expect(after.lines.contains("cleanup-ttl          7 days"))
         #expect(after.lines.contains("detach-mode          empty"))

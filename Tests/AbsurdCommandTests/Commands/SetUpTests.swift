@@ -1,10 +1,13 @@
 import Absurd
+import LibPQ
 import TestSupport
 import Testing
 
 @Suite(.database(.empty), .timeLimit(.minutes(1)))
 struct SetUpTests {
-    @Test func `migrate installs both schemas and says so, and a second time that they are there`() async throws {
+    @Test func `migrate installs both schemas and says so, and a second time that they are there`()
+        async throws
+    {
         let first = try await succeeding("migrate", "--json").json
         #expect(first["previous_version"] == .null)
         #expect(first["version"]?.stringValue == AbsurdSchema.baseVersion)
@@ -32,7 +35,9 @@ struct SetUpTests {
         #expect(run.errors.isEmpty)
     }
 
-    @Test(.database(.migrated)) func `version says the program's version and, if wanted, the database's`() async throws {
+    @Test(.database(.migrated)) func `version says the program's version and, if wanted, the database's`()
+        async throws
+    {
         #expect(try await succeeding("version").output == "\(try await succeeding("--version").output)")
         let run = try await succeeding("version", "--schema", "--json").json
         #expect(run.keys == ["version", "schema_version", "extension_version"])

@@ -5,15 +5,18 @@ import Testing
 @Suite(.database(.migrated), .timeLimit(.minutes(1)))
 struct SpawnAndTasksTests {
     static let summaryKeys: Set<String> = [
-        "task_id", "queue", "task_name", "state", "attempt", "max_attempts", "run_id", "spawned_at", "started_at",
+        "task_id", "queue", "task_name", "state", "attempt", "max_attempts", "run_id", "spawned_at",
+        "started_at",
         "ended_at", "due_at", "awaited_event", "worker_id", "claim_expires_at", "failure",
     ]
 
     @Test func `all options of a spawn are stored`() async throws {
         try await succeeding("queue", "create", "default")
         let spawned = try await succeeding(
-            "spawn", "t", #"{"big": 12345678901234567890123, "z": 1, "a": null}"#, "--max-attempts", "unlimited",
-            "--retry-base", "2s", "--retry-cap", "1m", "--start-within", "1h", "--end-within", "2d", "-H", "a=b=c",
+            "spawn", "t", #"{"big": 12345678901234567890123, "z": 1, "a": null}"#, "--max-attempts",
+            "unlimited",
+            "--retry-base", "2s", "--retry-cap", "1m", "--start-within", "1h", "--end-within", "2d", "-H",
+            "a=b=c",
             "-H", "n:=[1]", "--idempotency-key", "k", "--json"
         ).json
         #expect(spawned.keys == ["task_id", "run_id", "queue", "attempt", "created"])
@@ -33,14 +36,18 @@ struct SpawnAndTasksTests {
         #expect(again.output.hasPrefix("task \(id) was there already"))
     }
 
-    @Test func `parameters come as an argument, as an option, from standard input or not at all`() async throws {
+    @Test func `parameters come as an argument, as an option, from standard input or not at all`()
+        async throws
+    {
         try await succeeding("queue", "create", "default")
         for (arguments, stored) in [
-            (["[1]"], "[1]"), (["--params", "[2]"], "[2]"), (["-"], "[3]"), ([], "null"), (["--params=-4"], "-4"),
+            (["[1]"], "[1]"), (["--params", "[2]"], "[2]"), (["-"], "[3]"), ([], "null"),
+            (["--params=-4"], "-4"),
         ] {
             let url = TestDatabase.current.connectionString
             let spawned = try await Command.run(
-                ["spawn", "t", "--json"] + arguments, environment: ["ABSURD_DATABASE_URL": url], input: "[3]\n")
+                ["spawn", "t", "--json"] + arguments, environment: ["ABSURD_DATABASE_URL": url],
+                input: "[3]\n")
             let id = try #require(spawned.json["task_id"]?.stringValue)
             #expect(try await succeeding("task", id).lines.contains("params   \(stored)"))
         }
@@ -66,7 +73,8 @@ struct SpawnAndTasksTests {
         #expect(try await list("-q", "a") == [ids[2], ids[0]])
         #expect(try await list("-n", "x") == [ids[1], ids[0]])
         #expect(try await list("-s", "cancelled") == [ids[2]])
-        #expect(try await list("-s", "pending", "-s", "cancelled", "--since", "1h") == [ids[2], ids[1], ids[0]])
+        #expect(
+            try await list("-s", "pending", "-s", "cancelled", "--since", "1h") == [ids[2], ids[1], ids[0]])
         #expect(try await list("--since", "2999-01-01") == [])
         #expect(try await list("-l", "1") == [ids[2]])
         #expect(try await list("-l", "1", "--before", ids[2]) == [ids[1]])
@@ -89,7 +97,8 @@ struct SpawnAndTasksTests {
         let name = String(repeating: "n", count: 10_000)
         try await succeeding("spawn", name)
         let deep = String(repeating: "[", count: 100) + String(repeating: "]", count: 100)
-        let id = try #require(try await succeeding("spawn", "deep", deep, "--json").json["task_id"]?.stringValue)
+        let id = try #require(
+            try await succeeding("spawn", "deep", deep, "--json").json["task_id"]?.stringValue)
         #expect(try await succeeding("tasks").lines.allSatisfy { $0.count < 300 })
         #expect(try await succeeding("tasks", "-n", name, "--json").json["tasks"]?.array.count == 1)
         #expect(try await succeeding("task", id, "--json").output.contains(deep))

@@ -26,7 +26,9 @@ struct TaskTests {
             #expect(lines[0] == "task     \(task.taskID)")
             #expect(lines.contains("state    sleeping"))
             #expect(lines.contains("attempt  2 of 5"))
-            let events = lines.drop { !$0.hasSuffix("  spawned") }.map { String($0.dropFirst("2000-01-01 00:00:00.000Z".count + 2)) }
+            let events = lines.drop { !$0.hasSuffix("  spawned") }.map {
+                String($0.dropFirst("2000-01-01 00:00:00.000Z".count + 2))
+            }
             #expect(
                 events == [
                     "spawned",
@@ -44,7 +46,8 @@ struct TaskTests {
         let task = try await makeWaitingTask()
         let json = try await succeeding("task", "\(task.taskID)", "-q", "orders", "--json").json
         let more: Set = [
-            "params", "headers", "retry_strategy", "cancellation", "idempotency_key", "result", "runs", "steps",
+            "params", "headers", "retry_strategy", "cancellation", "idempotency_key", "result", "runs",
+            "steps",
             "waits", "has_more_runs", "has_more_steps",
         ]
         #expect(json.keys == SpawnAndTasksTests.summaryKeys.union(more))
@@ -53,7 +56,8 @@ struct TaskTests {
         #expect(runs[0]["failure"]?["name"] == "PaymentError")
         #expect(
             runs[0].keys == [
-                "run_id", "attempt", "state", "worker_id", "created_at", "due_at", "started_at", "claim_expires_at",
+                "run_id", "attempt", "state", "worker_id", "created_at", "due_at", "started_at",
+                "claim_expires_at",
                 "completed_at", "failed_at", "awaited_event", "failure",
             ])
         let steps = json["steps"]?.array ?? []
@@ -65,7 +69,9 @@ struct TaskTests {
         #expect(wait["event"] == "paid:17")
     }
 
-    @Test func `an event wakes, a retry gives an attempt, a cancellation ends, and each says so`() async throws {
+    @Test func `an event wakes, a retry gives an attempt, a cancellation ends, and each says so`()
+        async throws
+    {
         let task = try await makeWaitingTask()
         let id = "\(task.taskID)"
         #expect(
@@ -82,7 +88,8 @@ struct TaskTests {
         #expect(text.contains("task failed for good"))
         let anew = try await succeeding("retry", id, "--as-new", "--max-attempts", "2", "--json").json
         #expect(anew["created"] == true)
-        #expect(try await succeeding("retry", id, "--max-attempts", "9").output.contains("is due for attempt 3"))
+        #expect(
+            try await succeeding("retry", id, "--max-attempts", "9").output.contains("is due for attempt 3"))
         #expect(try await succeeding("cancel", id).output == "task \(id) is cancelled\n")
         let again = try await succeeding("cancel", id, "--json").json
         #expect(again == ["task_id": .string(id), "queue": "orders", "state": "cancelled"])
@@ -99,7 +106,8 @@ struct TaskTests {
             try await client.emitEvent("e", on: "q")
         }
         #expect(try await succeeding("cleanup", "q").output == "queue 'q': 0 tasks and 0 events deleted\n")
-        let run = try await succeeding("cleanup", "--all", "--older-than", "0s", "--batch", "2", "--json").json
+        let run = try await succeeding("cleanup", "--all", "--older-than", "0s", "--batch", "2", "--json")
+            .json
         #expect(run == ["queues": [["queue": "q", "tasks": 5, "events": 1]]])
         #expect(try await absurd("cleanup").status == 64)
     }

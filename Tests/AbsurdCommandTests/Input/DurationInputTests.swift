@@ -9,7 +9,8 @@ struct DurationInputTests {
     @Test(
         arguments: [
             ("0s", Duration.zero), ("250ms", .milliseconds(250)), ("30s", .seconds(30)), ("5m", .minutes(5)),
-            ("2h", .hours(2)), ("7d", .days(7)), ("1w", .days(7)), ("1h30m", .minutes(90)), ("007s", .seconds(7)),
+            ("2h", .hours(2)), ("7d", .days(7)), ("1w", .days(7)), ("1h30m", .minutes(90)),
+            ("007s", .seconds(7)),
         ])
     func `a length of time is numbers with units`(text: String, duration: Duration) throws {
         #expect(try Duration(argument: text) == duration)
@@ -17,7 +18,8 @@ struct DurationInputTests {
 
     @Test(
         arguments: [
-            "", "30", "s", "-5s", "1.5h", "5 m", " 5m", "5m ", "5M", "1y", "５s", "5m30", "abc", "99999999999999999999d",
+            "", "30", "s", "-5s", "1.5h", "5 m", " 5m", "5m ", "5M", "1y", "５s", "5m30", "abc",
+            "99999999999999999999d",
             "9223372036854775807w", "3650001d", "9223372036854775807d9223372036854775807d",
         ])
     func `anything else is refused with examples`(text: String) {

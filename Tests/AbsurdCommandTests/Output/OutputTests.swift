@@ -5,7 +5,9 @@ import Testing
 @testable import AbsurdCommand
 
 struct OutputTests {
-    @Test func `printed JSON keeps the order of members, escapes text and leaves documents as they are`() throws {
+    @Test func `printed JSON keeps the order of members, escapes text and leaves documents as they are`()
+        throws
+    {
         let output = JSONOutput.object([
             ("z", .array([.integer(-1), .bool(true), .null])),
             ("a", .string("\"\\\n\r\t\u{1}\u{7f}é🎉\u{2028}")),

@@ -63,20 +63,27 @@ struct TaskDetailTests {
 
     @Test func `long documents come shortened and many steps in part, if limits say so`() async throws {
         try await Layout.ours.withClient { client in
-            let task = try await client.spawn("t", params: .string(String(repeating: "é", count: 1000)), on: Layout.queue)
+            let task = try await client.spawn(
+                "t", params: .string(String(repeating: "é", count: 1000)), on: Layout.queue)
             let run = try await client.claimRuns(on: Layout.queue, workerID: "w")[0]
-            for number in 0..<5 { try await client.setCheckpoint("s\(number)", of: run, to: .integer(Int64(number))) }
+            for number in 0..<5 {
+                try await client.setCheckpoint("s\(number)", of: run, to: .integer(Int64(number)))
+            }
             var limits = TaskDetailLimits()
             limits.documentLength = 10
             limits.steps = 3
-            let short = try #require(try await client.taskDetail(task.taskID, on: Layout.queue, limits: limits))
-            #expect(short.params.text == "\"ééééééééé" && short.params.byteCount == 2002 && !short.params.isWhole)
+            let short = try #require(
+                try await client.taskDetail(task.taskID, on: Layout.queue, limits: limits))
+            #expect(
+                short.params.text == "\"ééééééééé" && short.params.byteCount == 2002 && !short.params.isWhole)
             #expect(short.steps.map(\.name) == ["s2", "s3", "s4"] && short.hasMoreSteps)
             limits.documentLength = nil
             let whole = try #require(try await client.taskDetail(task.taskID, limits: limits))
             #expect(whole.params.isWhole && whole.params.text.utf8.count == 2002)
             limits.steps = 0
-            await #expect(throws: AbsurdError.self) { try await client.taskDetail(task.taskID, limits: limits) }
+            await #expect(throws: AbsurdError.self) {
+                try await client.taskDetail(task.taskID, limits: limits)
+            }
             #expect(try await client.taskDetail(TaskID(UUID())) == nil)
             let missing = await #expect(throws: AbsurdError.self) {
                 try await client.taskDetail(task.taskID, on: "nobody")

@@ -33,7 +33,9 @@ struct TaskListTests {
             func spawn(_ name: String) async throws -> TaskID {
                 try await client.spawn(name, params: nil, on: queue).taskID
             }
-            func claim() async throws -> ClaimedRun { try await client.claimRuns(on: queue, workerID: "w")[0] }
+            func claim() async throws -> ClaimedRun {
+                try await client.claimRuns(on: queue, workerID: "w")[0]
+            }
             let completed = try await spawn("a")
             try await client.complete(try await claim(), result: 1)
             let failed = try await spawn("b")
@@ -75,13 +77,16 @@ struct TaskListTests {
     func `a summary says when, where and why`(layout: Layout) async throws {
         try await layout.withClient { client in
             let queue = Layout.queue
-            try await client.spawn("t", params: nil, on: queue, options: SpawnOptions(maxAttempts: .unlimited))
+            try await client.spawn(
+                "t", params: nil, on: queue, options: SpawnOptions(maxAttempts: .unlimited))
             var task = try await client.tasks()[0]
             #expect(task.attempt == 1 && task.maxAttempts == .unlimited && task.startedAt == nil)
             #expect(task.dueAt == task.spawnedAt && task.queue == queue && task.taskName == "t")
             let run = try await client.claimRuns(on: queue, workerID: "w")[0]
             task = try await client.tasks()[0]
-            #expect(task.workerID == "w" && task.claimExpiresAt != nil && task.startedAt != nil && task.dueAt == nil)
+            #expect(
+                task.workerID == "w" && task.claimExpiresAt != nil && task.startedAt != nil
+                    && task.dueAt == nil)
             _ = try await client.awaitEvent("e", for: run)
             task = try await client.tasks()[0]
             #expect(task.awaitedEvent == "e" && task.dueAt == nil && task.workerID == nil)
@@ -102,7 +107,9 @@ struct TaskListTests {
             for limit in [Int.min, -1, 0, 1001, .max] {
                 var filter = TaskFilter()
                 filter.limit = limit
-                let error = await #expect(throws: AbsurdError.self) { try await client.tasks(matching: filter) }
+                let error = await #expect(throws: AbsurdError.self) {
+                    try await client.tasks(matching: filter)
+                }
                 #expect(error?.code == .invalidArgument)
             }
         }
@@ -118,7 +125,8 @@ struct TaskListTests {
             }
             var filter = TaskFilter()
             filter.limit = 55
-            #expect(try await client.tasks(matching: filter).map(\.taskID) == ids.reversed().prefix(55))
+            #expect(
+                try await client.tasks(matching: filter).map(\.taskID) == Array(ids.reversed().prefix(55)))
             for number in [0, 49, 50, 59] {
                 #expect(try await client.locateTask(ids[number].uuid)?.queue == "q\(number)")
             }
@@ -127,7 +135,9 @@ struct TaskListTests {
         }
     }
 
-    @Test(arguments: [[], [.failed], [.running], [.cancelled], [.completed], [.pending, .sleeping]] as [Set<TaskState>])
+    @Test(
+        arguments: [[], [.failed], [.running], [.cancelled], [.completed], [.pending, .sleeping]]
+            as [Set<TaskState>])
     func `a list does not read the whole queue`(states: Set<TaskState>) async throws {
         try await TestDatabase.with(.migrated) {
             let client = try makeClient()
@@ -141,7 +151,9 @@ struct TaskListTests {
                 insert into absurd.r_q (run_id, task_id, attempt, state, available_at, completed_at)
                 select id, id, 1, 'completed', now(), now() from ids
                 """)
-            try await client.pool.withConnection { try await $0.execute(script: "analyze absurd.t_q, absurd.r_q") }
+            try await client.pool.withConnection {
+                try await $0.execute(script: "analyze absurd.t_q, absurd.r_q")
+            }
             let filter = TaskFilter(queue: "q", states: states)
             let plan = try await client.reading("q") { connection, tables in
                 let statement = try TaskListStatement(filter, tables: tables)

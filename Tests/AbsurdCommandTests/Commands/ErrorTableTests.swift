@@ -1,0 +1,193 @@
+import Absurd
+import EphemeralPostgres
+import TestSupport
+import Testing
+
+/// What a user can do wrong by hand, what the command says to it, and its exit status.
+struct Mistake: Sendable, CustomTestStringConvertible {
+    let arguments: [String]
+    let status: Int32
+    /// What the one line on standard error contains.
+    let says: [String]
+    var input = ""
+
+    init(_ arguments: String..., status: Int32, says: String..., input: String = "") {
+        self.arguments = arguments
+        self.status = status
+        self.says = says
+        self.input = input
+    }
+
+    var testDescription: String { arguments.map { $0.prefix(40) }.joined(separator: " ") }
+
+    static let unknownID = "019b2f61-5c4e-7a10-8c9d-2f3e4a5b6c7d"
+
+    /// Found before a database is asked, with the usage as further lines.
+    static let usage = [
+        Mistake("cleanup", "q", "--older-than", "soon", status: 64, says: "30s, 5m, 2h", "'soon'"),
+        Mistake("cleanup", "q", "--older-than", "-1d", status: 64, says: "--older-than"),
+        Mistake("cleanup", "q", "--all", status: 64, says: "--all"),
+        Mistake("tasks", "--limit", "0", status: 64, says: "--limit must be from 1 to 1000"),
+        Mistake("tasks", "--limit", "99999999999999999999", status: 64, says: "--limit"),
+        Mistake("tasks", "--state", "done", status: 64, says: "completed"),
+        Mistake("tasks", "--since", "yesterday", status: 64, says: "2026-01-31"),
+        Mistake("task", "nonsense", status: 64, says: "absurd tasks"),
+        Mistake("spawn", status: 64, says: "name"),
+        Mistake("spawn", "t", "1", "--params", "2", status: 64, says: "twice"),
+        Mistake("spawn", "t", "--max-attempts", "0", status: 64, says: "from 1"),
+        Mistake("spawn", "t", "--retry", "fixed", "--retry-factor", "2", status: 64, says: "exponential"),
+        Mistake("nonsense", status: 64, says: "nonsense"),
+    ]
+
+    /// On a database with the schemas and the queue `default`.
+    static let refusals = [
+        Mistake("spawn", "t", "{", status: 2, says: "the parameters must be JSON"),
+        Mistake("spawn", "t", "text", status: 2, says: #"'"text"'"#),
+        Mistake("spawn", "t", "", status: 2, says: "nothing was given"),
+        Mistake("spawn", "t", "-", status: 2, says: "the parameters must be JSON", input: "[1,"),
+        Mistake("spawn", "t", #""\u0000""#, status: 2, says: "was refused"),
+        Mistake("spawn", "t", #""\ud800""#, status: 2, says: "JSON"),
+        Mistake("spawn", "t", "[1] [2]", status: 2, says: "JSON"),
+        Mistake(
+            "spawn", "t", String(repeating: "[", count: 20_000) + String(repeating: "]", count: 20_000),
+            status: 2,
+            says: "JSON"),
+        Mistake("spawn", " ", status: 2, says: "a task name must not be empty"),
+        Mistake("spawn", "t", "-H", "novalue", status: 2, says: "key=text"),
+        Mistake("spawn", "t", "--retry-base", "2d", status: 2, says: "one day"),
+        Mistake("spawn", "t", "--retry-factor", "nan", status: 2, says: "finite"),
+        Mistake("spawn", "t", "--retry-factor=-1", status: 2, says: "not negative"),
+        Mistake("spawn", "t", "--end-within", "100000d", status: 2, says: "seconds"),
+        Mistake(
+            "spawn", "t", "-q", "nobody", status: 4, says: "queue 'nobody' does not exist",
+            "absurd queue create nobody"),
+        Mistake("emit", "", status: 2, says: "an event name must not be empty"),
+        Mistake("emit", "e", "nonsense", status: 2, says: "the payload must be JSON"),
+        Mistake("emit", "e", "-q", "nobody", status: 4, says: "absurd queue create nobody"),
+        Mistake("tasks", "-q", "nobody", status: 4, says: "absurd queue create nobody"),
+        Mistake("queue", "policy", "nobody", status: 4, says: "absurd queue create nobody"),
+        Mistake("queue", "drop", "nobody", "--yes", status: 4, says: "absurd queue create nobody"),
+        Mistake("queue", "drop", "default", status: 2, says: "--yes"),
+        Mistake("queue", "policy", "default", "--cleanup-ttl", "soon", status: 2, says: "30 days"),
+        Mistake("queue", "policy", "default", "--cleanup-limit", "0", status: 2, says: "cleanup_limit"),
+        Mistake("queue", "create", "default", "--storage", "partitioned", status: 2, says: "default"),
+        Mistake("cleanup", "nobody", status: 4, says: "absurd queue create nobody"),
+        Mistake("task", unknownID, status: 5, says: "no queue has a task \(unknownID)", "absurd tasks"),
+        Mistake("task", unknownID, "-q", "default", status: 5, says: "queue 'default' has no task"),
+        Mistake("task", unknownID, "-q", "nobody", status: 4, says: "absurd queue create nobody"),
+        Mistake("cancel", unknownID, status: 5, says: "no queue has a task"),
+        Mistake("retry", unknownID, status: 5, says: "no queue has a task"),
+    ]
+}
+
+@Suite(.timeLimit(.minutes(2)))
+struct ErrorTableTests {
+    @Test(arguments: Mistake.usage)
+    func `a command line that makes no sense is told so, with the usage`(mistake: Mistake) async throws {
+        let run = try await Command.run(mistake.arguments)
+        #expect(run.status == mistake.status)
+        #expect(run.output.isEmpty)
+        for text in mistake.says { #expect(run.errors.contains(text), "\(run.errors)") }
+    }
+
+    @Test(.database(.migrated), arguments: Mistake.refusals)
+    func `what cannot be done is said in one line`(mistake: Mistake) async throws {
+        try await withClient { try await $0.createQueue("default") }
+        let run = try await Command.run(
+            mistake.arguments, environment: ["ABSURD_DATABASE_URL": TestDatabase.current.connectionString],
+            input: mistake.input)
+        #expect(run.status == mistake.status, "\(run.errors)")
+        #expect(run.output.isEmpty)
+        #expect(run.errors.hasPrefix("error: "))
+        #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")
+        for text in mistake.says { #expect(run.errors.contains(text), "\(run.errors)") }
+    }
+
+    @Test(
+        .database(.empty),
+        arguments: [
+            ["tasks"], ["queue", "list"], ["queue", "create", "q"], ["spawn", "t"], ["emit", "e"],
+            ["cleanup", "q"], ["version", "--schema"], ["task", Mistake.unknownID],
+        ])
+    func `a database without the schema wants a migration, which helps`(arguments: [String]) async throws {
+        let url = ["ABSURD_DATABASE_URL": TestDatabase.current.connectionString]
+        let run = try await Command.run(arguments, environment: url)
+        #expect(run.status == 4)
+        #expect(run.errors == "error: the database has no schema for workflows yet; run 'absurd migrate'\n")
+        #expect(try await Command.shell("absurd migrate", environment: url).status == 0)
+        #expect(try await !Command.run(arguments, environment: url).errors.contains("migrate"))
+    }
+
+    @Test func `a server that is not there is started, and then it is`() async throws {
+        try await EphemeralPostgres.withServer { server in
+            let url = server.connectionString
+            try await server.halt()
+            let run = try await Command.run(["migrate", "--database", url])
+            #expect(run.status == 3)
+            #expect(run.errors.hasPrefix("error: no connection to the database ("))
+            #expect(run.errors.contains("start it, or correct --database"))
+            #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")
+            try await server.resume()
+            #expect(try await Command.run(["migrate", "--database", url]).status == 0)
+        }
+    }
+
+    @Test func `a wrong password, user or database is named, and no password is ever shown`() async throws {
+        var options = EphemeralPostgres.Options()
+        options.authentication = .scramSHA256
+        options.password = "s3cret"
+        try await EphemeralPostgres.withServer(options) { server in
+            let wrong = server.connectionString(user: "postgres", password: "wr0ng")
+            let refused = try await Command.run(["migrate"], environment: ["ABSURD_DATABASE_URL": wrong])
+            #expect(refused.status == 3)
+            #expect(
+                refused.errors.contains(
+                    "refused the user or the password; correct them in ABSURD_DATABASE_URL"))
+            #expect(!refused.errors.contains("wr0ng"))
+            let none = server.connectionString(user: "postgres")
+            #expect(
+                try await Command.run(["migrate"], environment: ["ABSURD_DATABASE_URL": none]).status == 3)
+            // The remedy: the password, by the variable that the message names.
+            let helped = try await Command.run(
+                ["migrate"], environment: ["ABSURD_DATABASE_URL": none, "PGPASSWORD": "s3cret"])
+            #expect(helped.status == 0, "\(helped.errors)")
+            let missing = server.connectionString(database: "nobody's")
+            let lost = try await Command.run(["migrate", "--database", missing])
+            #expect(lost.status == 3)
+            #expect(
+                lost.errors.contains(
+                    "no database of that name; create it with 'createdb', or correct --database"))
+            #expect(!lost.errors.contains("s3cret"))
+        }
+    }
+
+    @Test(arguments: [
+        "nonsense", "http://localhost/x", "postgresql://[::1/x", "host=x nokey",
+        "postgresql://u:s3cret%zz@h/d",
+    ])
+    func `a connection string that is none is refused with the form of one`(url: String) async throws {
+        let run = try await Command.run(["tasks"], environment: ["ABSURD_DATABASE_URL": url])
+        #expect(run.status == 2)
+        #expect(run.errors.contains("postgresql://user:password@host:5432/database"), "\(run.errors)")
+        #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")
+        #expect(!run.errors.contains("s3cret"))
+    }
+
+    @Test(.database(.migrated)) func `only a failed task is retried, and the limit must leave an attempt`()
+        async throws
+    {
+        let id = try await withClient { client in
+            try await client.createQueue("default")
+            return try await client.spawn("t", params: nil).taskID
+        }
+        let early = try await absurd("retry", "\(id)")
+        #expect(early.status == 5)
+        #expect(early.errors.contains("\(id)"))
+        try await withClient { client in
+            let run = try await client.claimRuns(workerID: "w")[0]
+            try await client.fail(run, TaskFailure("no", retry: .never))
+        }
+        #expect(try await absurd("retry", "\(id)", "--max-attempts", "1").status == 2)
+        #expect(try await succeeding("retry", "\(id)", "--max-attempts", "2").status == 0)
+    }
+}
