@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// The owner is another process here: an exit test that starts a server, says where, and dies.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct OwnerDeathTests {
     @Test(arguments: [SIGKILL, SIGTERM, SIGINT])
     func `the server goes with an owner that dies of a signal`(_ signal: Int32) async throws {

@@ -2,7 +2,7 @@ import EphemeralPostgres
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ServerLifetimeTests {
     @Test func `a server answers on its socket and leaves nothing behind`() async throws {
         let server = try await EphemeralPostgres.start()

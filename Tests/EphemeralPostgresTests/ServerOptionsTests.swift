@@ -2,7 +2,7 @@ import EphemeralPostgres
 import Foundation
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ServerOptionsTests {
     @Test func `a server with TCP asks for the password it made up`() async throws {
         var options = EphemeralPostgres.Options()

@@ -4,7 +4,7 @@ import Testing
 /// The first program of the README, run as its users run it, with everything that they can get wrong by hand.
 ///
 /// One user makes one mistake after the other, on one server, and types what each error tells them to.
-@Suite(.builtExamples, .timeLimit(.minutes(2)))
+@Suite(.builtExamples, .timeLimit(.minutes(10)))
 struct FirstProgramTests {
     static let success = "order A7: 40 charged, paid by Visa\n"
 

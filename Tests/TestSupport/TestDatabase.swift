@@ -38,6 +38,8 @@ package final class TestDatabase: Sendable {
         _ configure: (inout PostgresConfiguration) -> Void = { _ in }
     ) async throws -> PostgresConnection {
         var configuration = PostgresConfiguration(connectionString: connectionString)
+        // Generous, since on a small machine many tests share the server; a test of deadlines sets its own.
+        configuration.statementTimeout = .seconds(300)
         configure(&configuration)
         let connection = try await PostgresConnection.connect(configuration, logger: .quiet)
         opened.withLock { $0.append(connection) }

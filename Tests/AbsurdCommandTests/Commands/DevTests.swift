@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct DevTests {
     @Test func `a command runs on a private server, with its queues, and gives its exit status`() async throws
     {

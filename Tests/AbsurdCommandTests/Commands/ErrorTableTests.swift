@@ -80,7 +80,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     ]
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ErrorTableTests {
     @Test(arguments: Mistake.usage)
     func `a command line that makes no sense is told so, with the usage`(mistake: Mistake) async throws {

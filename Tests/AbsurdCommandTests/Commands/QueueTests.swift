@@ -2,7 +2,7 @@ import Absurd
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct QueueTests {
     @Test func `a queue is created once, listed, and dropped when --yes is said`() async throws {
         #expect(try await succeeding("queue", "list").errors.contains("absurd queue create"))

@@ -2,7 +2,7 @@ import Absurd
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct SpawnAndTasksTests {
     static let summaryKeys: Set<String> = [
         "task_id", "queue", "task_name", "state", "attempt", "max_attempts", "run_id", "spawned_at",

@@ -2,7 +2,7 @@ import Absurd
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct TaskTests {
     /// A task whose first attempt recorded a step and failed, and whose second waits for an event.
     private func makeWaitingTask() async throws -> TaskHandle<JSONValue> {

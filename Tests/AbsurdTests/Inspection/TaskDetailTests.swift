@@ -4,7 +4,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct TaskDetailTests {
     @Test(arguments: Layout.allCases)
     func `a task is read with its attempts, steps and waits`(layout: Layout) async throws {

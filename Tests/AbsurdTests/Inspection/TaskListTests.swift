@@ -24,7 +24,7 @@ enum Layout: CaseIterable, Sendable {
     static let queue = #"Ä "quoted" it's; --"#
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct TaskListTests {
     @Test(arguments: Layout.allCases)
     func `tasks are found by state, name, age and queue, newest first`(layout: Layout) async throws {

@@ -37,6 +37,7 @@ struct Engine: Sendable {
 func makeClient(hooks: Hooks = Hooks(), logger: Logger = .quiet) throws -> AbsurdClient {
     var configuration = AbsurdConfiguration(TestDatabase.current.connectionString)
     configuration.maxConnections = 6
+    configuration.statementTimeout = .seconds(300)
     return try AbsurdClient(configuration, hooks: hooks, logger: logger)
 }
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import LibPQ
 
-@Suite(.database(.empty), .timeLimit(.minutes(1)))
+@Suite(.database(.empty), .timeLimit(.minutes(10)))
 struct ErrorTests {
     @Test func `an error of the server has its SQLSTATE and fields, and shows no data`() async throws {
         let connection = try await TestDatabase.current.connect()

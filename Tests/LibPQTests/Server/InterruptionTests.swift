@@ -4,7 +4,7 @@ import Testing
 @testable import LibPQ
 
 /// Deadlines and cancelled tasks.
-@Suite(.database(.empty), .timeLimit(.minutes(1)))
+@Suite(.database(.empty), .timeLimit(.minutes(10)))
 struct InterruptionTests {
     private static let isSleeping =
         "select count(*) > 0 from pg_stat_activity where state = 'active' and query ~ '^select pg_sleep'"

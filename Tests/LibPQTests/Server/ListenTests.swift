@@ -3,7 +3,7 @@ import Testing
 
 @testable import LibPQ
 
-@Suite(.database(.empty), .timeLimit(.minutes(1)))
+@Suite(.database(.empty), .timeLimit(.minutes(10)))
 struct ListenTests {
     private func first(_ count: Int, of stream: AsyncStream<PostgresNotification>) async -> [String] {
         var payloads: [String] = []

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LibPQ
 
-@Suite(.database(.empty), .timeLimit(.minutes(1)))
+@Suite(.database(.empty), .timeLimit(.minutes(10)))
 struct PoolTests {
     private func withPool<Result>(
         _ configure: (inout PostgresConfiguration) -> Void = { _ in },

@@ -3,7 +3,7 @@ import Testing
 
 @testable import LibPQ
 
-@Suite(.database(.empty), .timeLimit(.minutes(1)))
+@Suite(.database(.empty), .timeLimit(.minutes(10)))
 struct PreparedStatementTests {
     private func prepared(_ connection: PostgresConnection) async throws -> [String] {
         try await connection.query(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LibPQ
 
-@Suite(.database(.empty), .timeLimit(.minutes(1)))
+@Suite(.database(.empty), .timeLimit(.minutes(10)))
 struct QueryTests {
     /// Values come in binary form from prepared statements and as text otherwise.
     @Test(arguments: [true, false])

@@ -5,7 +5,7 @@ import Testing
 
 @testable import LibPQ
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ServerFailureTests {
     @Test func `a pool survives the crash and the restart of its server`() async throws {
         try await PrivateServer.with { server in

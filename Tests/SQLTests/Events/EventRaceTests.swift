@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Awaiting, emitting and cleaning up the same event at the same time.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct EventRaceTests {
     @Test(arguments: StorageMode.allCases)
     func `emitting waits for an await that has not committed`(_ mode: StorageMode) async throws {

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct EventTests {
     @Test(arguments: StorageMode.allCases)
     func `a run waits until the event comes and finds the payload as its checkpoint`(

@@ -3,7 +3,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionCancelTests {
     @Test(arguments: QueueVariant.all)
     func `cancelling ends what is open and tells the rest apart`(_ variant: QueueVariant) async throws {

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionCheckpointTests {
     @Test(arguments: QueueVariant.all)
     func `the first write of a checkpoint wins and comes back`(_ variant: QueueVariant) async throws {

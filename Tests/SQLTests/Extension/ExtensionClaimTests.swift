@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionClaimTests {
     @Test(arguments: QueueVariant.all)
     func `a claim takes the oldest due runs, in order, and says what it replaced`(

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionEventTests {
     @Test(arguments: QueueVariant.all)
     func `a run parks until its event comes, and a resend says so`(_ variant: QueueVariant) async throws {

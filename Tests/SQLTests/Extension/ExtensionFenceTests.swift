@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionFenceTests {
     @Test(arguments: QueueVariant.all)
     func `a claim that the same worker made again refuses every write of the first one`(

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionFinishTests {
     @Test(arguments: QueueVariant.all)
     func `each action sent again under its token is answered repeated and changes nothing`(

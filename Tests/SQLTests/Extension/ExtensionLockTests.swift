@@ -3,7 +3,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionLockTests {
     /// Runs claimed in an order of their own: the tasks' order is the opposite of the runs'.
     private func claims(_ queue: ExtensionQueue, _ count: Int) async throws -> [ExtensionQueue.Claim] {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A claim and a write cost the same behind any backlog, whatever the planner knows of the tables.
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionPlanTests {
     @Test(arguments: QueueVariant.unpartitioned, [false, true])
     func `claim, checkpoint and finish read about what they return behind 100,000 due runs`(
@@ -65,7 +65,7 @@ struct ExtensionPlanTests {
     }
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionIndexTests {
     @Test(arguments: QueueVariant.all)
     func `official queues are given the index that the claim needs, once`(_ variant: QueueVariant)

@@ -3,7 +3,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionSpawnTests {
     private struct Spawned: Equatable {
         var task: UUID?

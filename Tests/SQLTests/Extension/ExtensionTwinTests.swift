@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The same history, once through the functions of `absurd` and once through those of `absurd_swift`.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ExtensionTwinTests {
     @Test(arguments: QueueVariant.all)
     func `the same history leaves the same rows`(_ variant: QueueVariant) async throws {

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct CleanupTests {
     @Test(arguments: StorageMode.allCases)
     func `a task goes with all that belongs to it, when it ended before the limit of age`(

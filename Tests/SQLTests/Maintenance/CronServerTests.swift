@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// With pg_cron itself, which has to be loaded when the server starts.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct CronServerTests {
     @Test func `pg_cron takes the jobs, and their commands do what they say`() async throws {
         var options = EphemeralPostgres.Options()

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct CronTests {
     @Test func `without pg_cron nothing can be scheduled, and queues can be dropped`() async throws {
         let session = try await Session(.unpartitioned)

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct PartitionTests {
     @Test func `a queue starts with its window of weeks and a catch-all for each table`() async throws {
         let session = try await Session()
@@ -114,7 +114,7 @@ struct PartitionTests {
     }
 }
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct DetachTests {
     @Test func `empty weeks of sufficient age are candidates when the policy says so`() async throws {
         let session = try await Session(.partitioned)

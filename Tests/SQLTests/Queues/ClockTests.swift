@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct ClockTests {
     @Test func `the clock follows the setting and reads it in the connection's time zone`() async throws {
         let session = try await Session()

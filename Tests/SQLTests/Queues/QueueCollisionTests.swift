@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Names of one queue's tables against names that another needs for its indexes or partitions.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct QueueCollisionTests {
     @Test(arguments: [
         ("jobs_d", "jobs", StorageMode.partitioned), ("jobs_414", "jobs", .partitioned),

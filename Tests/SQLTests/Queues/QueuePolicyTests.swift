@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct QueuePolicyTests {
     @Test(arguments: StorageMode.allCases)
     func `a queue starts with the default policy`(_ mode: StorageMode) async throws {

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct RetryDelayTests {
     @Test(arguments: [
         ("{}", 1, "0"), (#"{"kind":null}"#, 1, "0"), (#"{"kind":"none","base_seconds":"x"}"#, 1, "0"),

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct UUIDTests {
     @Test func `a made id holds the schema's time to the millisecond`() async throws {
         let session = try await Session()

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct CancelTests {
     @Test(arguments: StorageMode.allCases)
     func `cancelling ends the live run and the waits`(_ mode: StorageMode) async throws {

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct CheckpointTests {
     @Test(arguments: StorageMode.allCases)
     func `a checkpoint is stored, overwritten and looked up`(_ mode: StorageMode) async throws {

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct ClaimTests {
     @Test(arguments: StorageMode.allCases)
     func `a claim leases the run and starts the task`(_ mode: StorageMode) async throws {

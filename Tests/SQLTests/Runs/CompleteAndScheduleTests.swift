@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct CompleteAndScheduleTests {
     @Test(arguments: StorageMode.allCases)
     func `completing ends run and task and keeps who did it`(_ mode: StorageMode) async throws {

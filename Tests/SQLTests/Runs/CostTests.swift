@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What statements read: rows and indexes, not time.
-@Suite(.database(.migrated), .timeLimit(.minutes(2)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct CostTests {
     /// Never analyzed, analyzed, and with statistics from when the table was nearly empty.
     enum Statistics: CaseIterable, Sendable {

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct FailTests {
     @Test(arguments: StorageMode.allCases)
     func `without a strategy the next attempt is due at once`(_ mode: StorageMode) async throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Run before task, everywhere, whoever comes first.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct LockOrderTests {
     @Test(arguments: [
         ("select absurd.complete_run('jobs', $1)", "completed completed"),

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct RetryTaskTests {
     @Test(arguments: StorageMode.allCases)
     func `in place a failed task gets one more run`(_ mode: StorageMode) async throws {

@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct SpawnTests {
     @Test(arguments: StorageMode.allCases)
     func `a task starts pending with one run due at once`(_ mode: StorageMode) async throws {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What a claim ends before it claims.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct SweepTests {
     @Test(arguments: StorageMode.allCases)
     func `a run whose lease has ended is failed and its retry claimed by the same call`(
