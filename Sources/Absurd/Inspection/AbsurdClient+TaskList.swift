@@ -67,7 +67,9 @@ package struct TaskListStatement {
         try rows.map { try TaskSummary($0, queue: tables[$0.decode("queue_index", as: Int.self)].queue) }
     }
 
-    /// Ids carry the time at which they were made, so a bound on them keeps the rest of the table out of reach.
+    /// Ids carry the time at which they were made, so a bound on them keeps the rest of the table out of
+    /// reach.
+    ///
     /// Producers' clocks may be off by up to a day.
     private static func spawned(since time: String) -> [String] {
         [
