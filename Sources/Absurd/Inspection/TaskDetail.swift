@@ -75,7 +75,9 @@ public struct TaskDetailLimits: Sendable, Hashable {
     public var runs = 100
     /// Defaults to 1,000.
     public var steps = 1000
-    /// The most characters of each document; nil for all. Defaults to 65,536.
+    /// The most characters of each document; nil for all.
+    ///
+    /// Defaults to 65,536.
     public var documentLength: Int? = 65_536
 
     public init() {}

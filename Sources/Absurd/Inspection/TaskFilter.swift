@@ -4,7 +4,9 @@ public import FoundationEssentials
 public import Foundation
 #endif
 
-/// Which tasks ``AbsurdClient/tasks(matching:)`` returns. What is left out does not restrict.
+/// Which tasks ``AbsurdClient/tasks(matching:)`` returns.
+///
+/// What is left out does not restrict.
 public struct TaskFilter: Sendable, Hashable {
     /// The queue; nil looks into all of them.
     public var queue: String?
@@ -14,11 +16,15 @@ public struct TaskFilter: Sendable, Hashable {
     public var states: Set<TaskState> = []
     /// How long ago the tasks were spawned at most, by the database's clock.
     public var spawnedWithin: Duration?
-    /// The earliest time of spawning. With ``spawnedWithin``, both count.
+    /// The earliest time of spawning.
+    ///
+    /// With ``spawnedWithin``, both count.
     public var spawnedSince: Date?
     /// Only tasks older than this one, for the next page after the last task of a page.
     public var before: TaskID?
-    /// How many tasks at most, from 1 to 1,000. Defaults to 50.
+    /// How many tasks at most, from 1 to 1,000.
+    ///
+    /// Defaults to 50.
     public var limit = 50
 
     public init(queue: String? = nil, taskName: String? = nil, states: Set<TaskState> = []) {
