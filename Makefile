@@ -22,6 +22,10 @@ build: setup ## Build everything, for debugging
 test: setup ## Run all tests against a private Postgres server (ARGS="--filter Name" for some)
 	scripts/test $(ARGS)
 
+.PHONY: demo
+demo: ## Run orders through worker processes, kill one of them, and show that every order completes
+	@scripts/demo
+
 .PHONY: endurance
 endurance: setup ## Kill workers 60 times under 10,000 tasks and show that nothing is lost (ARGS for options)
 	scripts/measure endurance $(ARGS)

@@ -93,7 +93,13 @@ let package = Package(
         ),
         .testTarget(
             name: "LibPQTests",
-            dependencies: ["LibPQ", "TestSupport"],
+            dependencies: [
+                "EphemeralPostgres",
+                "LibPQ",
+                "TestSupport",
+                .product(name: "InMemoryLogging", package: "swift-log"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(
@@ -111,7 +117,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SQLTests",
-            dependencies: ["LibPQ", "TestSupport"],
+            dependencies: ["EphemeralPostgres", "LibPQ", "TestSupport"],
             swiftSettings: settings
         ),
         .testTarget(
@@ -136,6 +142,14 @@ let package = Package(
                 "LibPQ",
                 "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ExamplesTests",
+            dependencies: [
+                "EphemeralPostgres", "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ],
             swiftSettings: settings

@@ -55,8 +55,9 @@ extension Endurance {
         report.add("step bodies executed", executed)
         report.add("steps recorded", checkpoints)
         report.add("re-executions", executed - checkpoints)
-        report.add("longest gap of an interrupted task", try await seconds(Self.longestGap), "s")
-        report.add("median gap of an interrupted task", try await seconds(Self.medianGap), "s")
+        report.add("longest time from kill to take-over", try await seconds(Self.longestLoss), "s")
+        report.add("longest gap, from kill to next start", try await seconds(Self.longestGap), "s")
+        report.add("median gap", try await seconds(Self.medianGap), "s")
         report.add("longest time without any completion", try await seconds(Self.longestStandstill), "s")
         report.promise("every task completed", completed == tasks)
         report.promise("\(kills) kills, each inside a step", killed.count == kills)
@@ -67,13 +68,15 @@ extension Endurance {
         return report
     }
 
-    /// From the kill to the next start of each run that the killed process held.
+    /// From the kill until each run that the killed process held was failed, and until its task started again.
     private static let gaps = """
-        select extract(epoch from n.started_at - k.at)::float8 as gap
+        select extract(epoch from r.failed_at - k.at)::float8 as loss,
+               extract(epoch from n.started_at - k.at)::float8 as gap
           from killed as k
           join absurd.r_\(queue) as r on r.claimed_by = k.worker and r.state = 'failed'
           join absurd.r_\(queue) as n on n.task_id = r.task_id and n.attempt = r.attempt + 1
         """
+    private static let longestLoss = "select max(loss) from (\(gaps)) as gaps"
     private static let longestGap = "select max(gap) from (\(gaps)) as gaps"
     private static let medianGap =
         "select percentile_cont(0.5) within group (order by gap) from (\(gaps)) as gaps"

@@ -23,6 +23,9 @@ struct Endurance: AsyncParsableCommand {
     @Option(help: "How many worker processes.")
     var workers = 4
 
+    @Option(help: "Open tasks at most. An interrupted one waits behind those due before it.")
+    var open = 300
+
     @Option(help: "Seconds after which the run is given up.")
     var limit = 240
 
@@ -34,6 +37,7 @@ struct Endurance: AsyncParsableCommand {
             try await prepare(database)
             let start = ContinuousClock.now
             let fleet = try await Fleet(size: workers, workload: "three-steps", queue: Self.queue, database)
+            async let spawning: Void = spawnTasks(database, deadline)
             var killed: [KilledStep] = []
             for number in 1...kills {
                 // Spread over the whole run: the next one when its share of the tasks is done.
@@ -41,6 +45,7 @@ struct Endurance: AsyncParsableCommand {
                 killed.append(try await fleet.killOne(at: number.isMultiple(of: 2) ? "before" : "after"))
                 if number.isMultiple(of: 10) { progress("\(number) workers killed") }
             }
+            try await spawning
             try await waitForAll(database, deadline)
             let duration = ContinuousClock.now - start
             try await fleet.stop()
@@ -76,14 +81,18 @@ struct Endurance: AsyncParsableCommand {
               for each row execute function note_checkpoint();
             create table killed (worker text, task_id uuid, step text, at timestamptz);
             """)
+    }
+
+    /// Spawns as fast as tasks are completed.
+    private func spawnTasks(_ database: PrivateDatabase, _ deadline: ContinuousClock.Instant) async throws {
         let kind = TaskKind<Int, [String]>("three-steps", queue: Self.queue, maxAttempts: .unlimited)
         var spawned = 0
         while spawned < tasks {
-            let count = min(1000, tasks - spawned)
+            let count = min(100, tasks - spawned)
+            try await waitForCompleted(spawned + count - open, database, deadline)
             let requests = try (spawned..<spawned + count).map { try SpawnRequest(kind, $0) }
             spawned += try await database.client.spawnMany(requests).count
         }
-        progress("\(spawned) tasks spawned")
     }
 
     private func waitForCompleted(

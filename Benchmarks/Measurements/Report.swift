@@ -45,6 +45,8 @@ struct Report: Encodable {
         if let path = options.json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            encoder.nonConformingFloatEncodingStrategy = .convertToString(
+                positiveInfinity: "infinity", negativeInfinity: "-infinity", nan: "none")
             try encoder.encode(self).write(to: URL(filePath: path))
         }
         guard promises.allSatisfy(\.isKept) else { throw ExitCode(1) }

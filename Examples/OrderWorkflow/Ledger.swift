@@ -20,7 +20,8 @@ struct Ledger: Sendable {
         let execution = UUID()
         try await absurd.withTransaction { transaction in
             try await transaction.execute(
-                "insert into shop.executions (id, order_id, step) values ($1, $2, $3)", execution, order.id, step)
+                "insert into shop.executions (id, order_id, step) values ($1, $2, $3)", execution, order.id,
+                step)
         }
         say("\(order.id) \(step) …")
         do {
@@ -36,7 +37,8 @@ struct Ledger: Sendable {
     private func close(_ execution: UUID, _ outcome: String) async throws {
         try await absurd.withTransaction { transaction in
             try await transaction.execute(
-                "update shop.executions set outcome = $2, ended_at = clock_timestamp() where id = $1", execution,
+                "update shop.executions set outcome = $2, ended_at = clock_timestamp() where id = $1",
+                execution,
                 outcome)
         }
     }

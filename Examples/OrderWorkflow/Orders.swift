@@ -1,6 +1,8 @@
 import Absurd
 
-/// What a customer ordered. The card decides how the payment service behaves, as test cards do.
+/// What a customer ordered.
+///
+/// The card decides how the payment service behaves, as test cards do.
 struct Order: Codable, Sendable {
     var id: String
     var amount: Int

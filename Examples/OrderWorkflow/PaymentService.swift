@@ -1,6 +1,8 @@
 import Absurd
 
-/// Charges cards. Fake, but with the one property that a real one has to have: a request that is repeated with the same
+/// Charges cards.
+///
+/// Fake, but with the one property that a real one has to have: a request that is repeated with the same
 /// key, here the order's id, charges the card once.
 struct PaymentService: Sendable {
     struct Busy: Error, CustomStringConvertible {
@@ -36,7 +38,8 @@ struct PaymentService: Sendable {
     private func isFirstRequest(_ order: Order) async throws -> Bool {
         try await absurd.withTransaction { transaction in
             try await transaction.execute(
-                "insert into shop.requests (order_id) values ($1) on conflict (order_id) do nothing", order.id) == 1
+                "insert into shop.requests (order_id) values ($1) on conflict (order_id) do nothing", order.id
+            ) == 1
         }
     }
 

@@ -1,6 +1,8 @@
 import Absurd
 
-/// The services that an order goes through. All of them are fake and keep their books in the same database.
+/// The services that an order goes through.
+///
+/// All of them are fake and keep their books in the same database.
 struct Shop: Sendable {
     var payments: PaymentService
     var warehouse: Warehouse
@@ -13,7 +15,9 @@ struct Shop: Sendable {
         mailer = Mailer(ledger: ledger)
     }
 
-    /// Creates the queue and the shop's own tables. Any number of programs may do that at once.
+    /// Creates the queue and the shop's own tables.
+    ///
+    /// Any number of programs may do that at once.
     static func open(_ absurd: AbsurdClient) async throws -> Shop {
         try await absurd.createQueue(processOrder.queue)
         try await absurd.withTransaction { transaction in

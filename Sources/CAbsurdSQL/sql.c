@@ -19,6 +19,9 @@ static const unsigned char absurd_21_retry_delay[] = {
 static const unsigned char absurd_22_cancellation[] = {
 #embed "../../sql/absurd/22_cancellation.sql"
 };
+static const unsigned char absurd_23_lock_runs[] = {
+#embed "../../sql/absurd/23_lock_runs.sql"
+};
 static const unsigned char absurd_30_queue_names[] = {
 #embed "../../sql/absurd/30_queue_names.sql"
 };
@@ -187,6 +190,7 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd/20_uuid.sql", absurd_20_uuid),
     FILE_ROW("absurd/21_retry_delay.sql", absurd_21_retry_delay),
     FILE_ROW("absurd/22_cancellation.sql", absurd_22_cancellation),
+    FILE_ROW("absurd/23_lock_runs.sql", absurd_23_lock_runs),
     FILE_ROW("absurd/30_queue_names.sql", absurd_30_queue_names),
     FILE_ROW("absurd/31_tables.sql", absurd_31_tables),
     FILE_ROW("absurd/32_queues.sql", absurd_32_queues),

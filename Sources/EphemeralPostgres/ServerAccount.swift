@@ -1,10 +1,11 @@
 import Foundation
-import Subprocess
 
 /// The operating system's user that the server runs as.
 struct ServerAccount {
     var userID: UInt32
     var groupID: UInt32
+    /// Nil for an id that has no entry among the system's users.
+    var name: String?
 
     /// Nil when this process is an ordinary user, who runs the server themselves.
     ///
@@ -24,21 +25,14 @@ struct ServerAccount {
         return account
     }
 
-    var platformOptions: PlatformOptions {
-        var options = PlatformOptions()
-        options.userID = userID
-        options.groupID = groupID
-        options.supplementaryGroups = []
-        return options
-    }
-
     private static func owner(of path: String) -> ServerAccount? {
         // Missing is the usual case: initdb will make it.
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: path),
             let user = attributes[.ownerAccountID] as? NSNumber,
             let group = attributes[.groupOwnerAccountID] as? NSNumber
         else { return nil }
-        return ServerAccount(userID: user.uint32Value, groupID: group.uint32Value)
+        let name = attributes[.ownerAccountName] as? String
+        return ServerAccount(userID: user.uint32Value, groupID: group.uint32Value, name: name)
     }
 
     private static func named(_ name: String) -> ServerAccount? {
@@ -46,6 +40,6 @@ struct ServerAccount {
         var found: UnsafeMutablePointer<passwd>?
         var buffer = [CChar](repeating: 0, count: 16 * 1024)
         guard getpwnam_r(name, &entry, &buffer, buffer.count, &found) == 0, found != nil else { return nil }
-        return ServerAccount(userID: entry.pw_uid, groupID: entry.pw_gid)
+        return ServerAccount(userID: entry.pw_uid, groupID: entry.pw_gid, name: name)
     }
 }

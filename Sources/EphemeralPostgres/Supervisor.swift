@@ -56,7 +56,7 @@ final class Supervisor: Sendable {
         _ settings: SupervisorSettings, obeying commands: AsyncStream<Command>
     ) async throws {
         _ = try await run(
-            settings.configuration, input: .inputWriter, output: .sequence, error: .discarded
+            try settings.configuration(), input: .inputWriter, output: .sequence, error: .discarded
         ) { shell in
             var answers = shell.standardOutput.strings().makeAsyncIterator()
             for await command in commands {

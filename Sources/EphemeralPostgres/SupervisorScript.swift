@@ -8,6 +8,7 @@ let supervisorScript = #"""
     umask 077
     # Where we were started may be closed to the server's user.
     cd /
+    unset SUPERVISOR_SCRIPT
     # An owner that died must not take us with it when we answer.
     trap '' PIPE
 
@@ -59,6 +60,8 @@ let supervisorScript = #"""
             rm -f "$work/password"
             : >"$work/log"
         fi
+        # The server's processes have no use for it.
+        unset SERVER_PASSWORD
         {
             # What initdb found out about the machine, then ours.
             printf "include '%s'\n" "$(printf %s "$data/postgresql.conf" | sed "s/'/''/g")"

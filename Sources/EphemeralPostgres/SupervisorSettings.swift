@@ -28,20 +28,31 @@ struct SupervisorSettings: Sendable {
         ]
     }
 
-    var configuration: Configuration {
-        var platform = account?.platformOptions ?? PlatformOptions()
-        platform.createSession = true
+    func configuration() throws -> Configuration {
+        let inherited = ProcessInfo.processInfo.environment
+        let searchPath = ShellCommand.searchPath(extending: inherited["PATH"])
+        // In a variable, because as an argument the whole script would fill the list of processes.
+        let command = try ShellCommand(script: #"eval "$SUPERVISOR_SCRIPT""#, as: account) { program in
+            searchPath.split(separator: ":").contains {
+                FileManager.default.isExecutableFile(atPath: "\($0)/\(program)")
+            }
+        }
+
+        var changes: [Environment.Key: String?] = [
+            "HOME": "/", "LC_ALL": "C", "PATH": searchPath, "SUPERVISOR_SCRIPT": supervisorScript,
+        ]
         // Of the caller's environment, what would make server programs look elsewhere is taken out.
-        var changes: [Environment.Key: String?] = ["HOME": "/", "LC_ALL": "C"]
         for name in ["PGDATA", "PGDATABASE", "PGHOST", "PGOPTIONS", "PGPORT", "PGTZ", "PGUSER"] {
             if let key = Environment.Key(rawValue: name) { changes[key] = .some(nil) }
         }
         for (name, value) in variables {
             if let key = Environment.Key(rawValue: name) { changes[key] = value }
         }
+        var platform = PlatformOptions()
+        platform.createSession = true
         return Configuration(
-            executable: .name("sh"),
-            arguments: ["-c", supervisorScript, "postgres-supervisor"],
+            executable: .name(command.program),
+            arguments: Arguments(command.arguments),
             environment: .inherit.updating(changes),
             platformOptions: platform
         )

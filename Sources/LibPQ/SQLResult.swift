@@ -57,24 +57,31 @@ final class SQLColumns: Sendable {
     let isBinary: Bool
     private let indexes: [String: Int]
 
-    init(of result: OpaquePointer) {
-        let range = 0..<(unsafe PQnfields(result))
-        names = range.map { column in
-            guard let name = unsafe PQfname(result, column) else { return "" }
-            return unsafe String(cString: name)
-        }
-        types = range.map { unsafe PQftype(result, $0) }
-        isBinary = range.first.map { unsafe PQfformat(result, $0) == 1 } ?? false
+    init(names: [String], types: [UInt32], isBinary: Bool) {
+        self.names = names
+        self.types = types
+        self.isBinary = isBinary
         // Of two columns with one name the first is found, as in libpq.
         indexes = Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// The columns of a statement's description, as its results will have them.
-    init(describing description: SQLColumns) {
-        names = description.names
-        types = description.types
-        indexes = description.indexes
-        isBinary = description.types.allSatisfy(SQLType.binaryReadable.contains)
+    convenience init(of result: OpaquePointer) {
+        let range = 0..<(unsafe PQnfields(result))
+        let names = range.map { column in
+            guard let name = unsafe PQfname(result, column) else { return "" }
+            return unsafe String(cString: name)
+        }
+        self.init(
+            names: names,
+            types: range.map { unsafe PQftype(result, $0) },
+            isBinary: range.first.map { unsafe PQfformat(result, $0) == 1 } ?? false)
+    }
+
+    /// What the results of a statement with this description are going to be.
+    convenience init(describing description: SQLColumns) {
+        self.init(
+            names: description.names, types: description.types,
+            isBinary: description.types.allSatisfy(SQLType.binaryReadable.contains))
     }
 
     func index(of name: String) -> Int? { indexes[name] }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Events of one implementation that the other waits for.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct EventTests {
     @Test(arguments: Side.allCases)
     func `an event of one side wakes a task of the other with its payload`(emitter: Side) async throws {

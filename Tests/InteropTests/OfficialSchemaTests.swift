@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Our worker on a database that `absurdctl init` has made.
-@Suite(.database(.official), .timeLimit(.minutes(1)))
+@Suite(.database(.official), .timeLimit(.minutes(10)))
 struct OfficialSchemaTests {
     @Test func `migrating leaves the official schema as it is`() async throws {
         try await withClient { client in

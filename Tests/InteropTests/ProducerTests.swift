@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A producer of one implementation, a worker of the other.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct ProducerTests {
     @Test func `a Swift worker serves a Python producer`() async throws {
         try await Both.with { both in

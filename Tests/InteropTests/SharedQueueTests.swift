@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What workers of different SDKs have to agree on when they share a queue.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct SharedQueueTests {
     @Test(arguments: Side.allCases)
     func `a task that one side does not know is put off for the other`(ignorant: Side) async throws {
@@ -29,7 +29,7 @@ struct SharedQueueTests {
             #expect(try await both.run(of: task, is: putOff))
 
             if ignorant == .python { try await rename(task, to: "echo", both) }
-            try await makeDue(task, both)
+            try await both.makeDue(task)
             try await both.execute(task, by: ignorant.other, until: "r.state = 'completed'")
             #expect(try await both.value("t.attempts", of: task, as: Int32.self) == 1)
         }
@@ -134,7 +134,8 @@ struct SharedQueueTests {
         try await Both.with { both in
             let task = try await both.spawn("sleeping", ["seconds": 1])
             try await record("nap", "\"\(end)\"", of: task, both)
-            try await both.execute(task, by: .swift, until: "r.state = 'sleeping'")
+            try await both.execute(
+                task, by: .swift, until: "r.state = 'sleeping' and r.available_at > clock_timestamp()")
             #expect(
                 try await both.run(
                     of: task, is: "abs(extract(epoch from r.available_at - timestamptz '\(end)')) < 0.000002")
@@ -173,15 +174,19 @@ struct SharedQueueTests {
         try await Both.with { both in
             let task = try await both.spawn("sleeping", ["seconds": 3600])
             try await both.execute(task, by: .swift, until: "r.state = 'sleeping'")
-            #expect(try await both.run(of: task, is: "r.available_at = timestamptz '2031-05-06 08:08:09+00'"))
+            // The schema's clock stands still; what the handler took for its step comes on top.
+            let isAnHourLater = """
+                r.available_at between timestamptz '2031-05-06 08:08:09+00' and timestamptz '2031-05-06 08:09:09+00'
+                """
+            #expect(try await both.run(of: task, is: isAnHourLater))
             let nap = try await both.checkpoints(of: task)["nap"]?.stringValue
-            #expect(nap?.hasPrefix("2031-05-06T08:08:09") == true)
+            #expect(nap?.hasPrefix("2031-05-06T08:08:") == true)
         }
     }
 }
 
 /// The claim of a run is kept by what its worker writes.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct SharedLeaseTests {
     @Test(arguments: Side.allCases)
     func `a step keeps the claim of its worker`(side: Side) async throws {
@@ -244,21 +249,20 @@ private func rename(_ task: TaskID, to name: String, _ both: Both) async throws 
         "update absurd.t_shared set task_name = $2 where task_id = $1", [.uuid(task.uuid), .text(name)])
 }
 
-private func makeDue(_ task: TaskID, _ both: Both) async throws {
-    _ = try await both.client.query(
-        "update absurd.r_shared set available_at = clock_timestamp() where task_id = $1", [.uuid(task.uuid)])
-}
-
 private func expireClaims(_ both: Both) async throws {
     _ = try await both.client.query(
         "update absurd.r_shared set claim_expires_at = clock_timestamp() - interval '1 second' where state = 'running'"
     )
 }
 
-/// Records a step as an SDK does, before any worker has seen the task.
+/// Records a step as another SDK does, in an execution that puts the run off then.
 private func record(_ step: String, _ state: String?, of task: TaskID, _ both: Both) async throws {
-    let run = try await both.value("r.run_id::text", of: task, as: String.self)
+    let rows = try await both.client.query(
+        "select run_id::text from absurd.claim_task('shared', 'other', 60, 1)")
+    let run: String = try rows[0].decode("run_id")
     _ = try await both.client.query(
         "select absurd.set_task_checkpoint_state('shared', $1, $2, $3::jsonb, $4::uuid)",
         [.uuid(task.uuid), .text(step), state.map { .text($0) } ?? .null, .text(run)])
+    _ = try await both.client.query(
+        "select absurd.schedule_run('shared', $1::uuid, absurd.current_time())", [.text(run)])
 }

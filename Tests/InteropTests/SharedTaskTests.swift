@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// One task, begun by one implementation and resumed by the other.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct SharedTaskTests {
     @Test(arguments: Side.allCases)
     func `a task that one side put to sleep is resumed by the other`(beginner: Side) async throws {
@@ -24,10 +24,12 @@ struct SharedTaskTests {
     func `an attempt that failed on one side is followed by one on the other`(beginner: Side) async throws {
         try await Both.with { both in
             let params: JSONValue = ["fails_in": .string(beginner.rawValue), "message": "no luck"]
-            let task = try await both.spawn("failing", params)
-            try await both.execute(task, by: beginner, until: "r.attempt = 2 and r.state = 'pending'")
+            let task = try await both.spawn(
+                "failing", params, options: SpawnOptions(retry: .fixed(.hours(1))))
+            try await both.execute(task, by: beginner, until: "r.attempt = 2 and r.state = 'sleeping'")
             #expect(both.takeExecuted(by: beginner) == ["first"])
 
+            try await both.makeDue(task)
             try await both.execute(task, by: beginner.other, until: "r.state = 'completed'")
             #expect(both.takeExecuted(by: beginner.other) == ["second"])
             let result = try await both.result(of: task)

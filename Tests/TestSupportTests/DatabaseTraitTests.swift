@@ -2,7 +2,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.empty), .timeLimit(.minutes(1)))
+@Suite(.database(.empty), .timeLimit(.minutes(10)))
 struct DatabaseTraitTests {
     // More cases than databases at once, each of which would meet the tables of a neighbour.
     @Test(arguments: 1...40)

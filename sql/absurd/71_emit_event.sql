@@ -61,20 +61,11 @@ begin
     using p_event_name, v_now;
 
   execute format($q$
-    with waiting as materialized (
-      select r.run_id
-        from absurd.%1$I r
-       where r.run_id in (
-               select w.run_id
-                 from absurd.%2$I w
-                where w.event_name = $1
-                  and (w.timeout_at is null or w.timeout_at > $2))
-         and r.state = 'sleeping'
-       order by r.run_id
-         for update
-    )
-    select array_agg(x.run_id) from waiting x
-    $q$, 'r_' || p_queue_name, 'w_' || p_queue_name)
+    select array_agg(w.run_id)
+      from absurd.%I w
+     where w.event_name = $1
+       and (w.timeout_at is null or w.timeout_at > $2)
+    $q$, 'w_' || p_queue_name)
     into v_runs
     using p_event_name, v_now;
 
@@ -82,15 +73,19 @@ begin
     return;
   end if;
 
-  -- The waits are read again: while a run's lock was awaited it may have gone on to another event. Now
-  -- that the event row and the runs are locked, nothing of this changes any more.
+  perform absurd.lock_runs(p_queue_name, v_runs, false);
+
+  -- Waits and states are read again: while a run's lock was awaited it may have gone on, even to another
+  -- event. Now that the event row and the runs are locked, nothing of this changes any more.
   execute format($q$
     with waits as materialized (
       select w.run_id, w.step_name, w.task_id
         from absurd.%1$I w
+        join absurd.%2$I r on r.run_id = w.run_id
        where w.run_id = any ($1)
          and w.event_name = $2
          and (w.timeout_at is null or w.timeout_at > $4)
+         and r.state = 'sleeping'
     ), run as (
       update absurd.%2$I r
          set state = 'pending',

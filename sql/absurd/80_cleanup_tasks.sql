@@ -3,9 +3,9 @@
 -- Delete tasks that completed, failed or were cancelled more than p_ttl_seconds ago, with all that belongs
 -- to them, oldest end first, at most p_limit (NULL: all).
 --
--- Candidates come from the indexes of ends, so the tasks that stay are not read. A failed task may be
--- retried at any moment: its row is locked and its state and last run are looked at again before anything
--- is deleted.
+-- Candidates come from the indexes of ends in their order, so the tasks that stay are not read; the
+-- settings keep the planner to that. A failed task may be retried at any moment: its row is locked and
+-- its state and last run are looked at again before anything is deleted.
 --
 -- Locks: the runs of the candidates in run_id order, then the tasks; locked ones are skipped with their
 -- task, so nothing waits. Then waits, checkpoints and registry rows.
@@ -22,6 +22,8 @@ create or replace function absurd.cleanup_tasks(
   set enable_hashjoin = off
   set enable_mergejoin = off
   set enable_bitmapscan = off
+  set enable_sort = off
+  set max_parallel_workers_per_gather = 0
   set jit = off
 as $$
 declare
@@ -38,7 +40,7 @@ begin
 
   execute format($q$
     with ended as (
-      (select t.task_id, t.last_attempt_run, r.completed_at as ended_at
+      (select t.task_id, t.last_attempt_run, coalesce(r.completed_at, r.failed_at) as ended_at
          from absurd.%1$I r
          join absurd.%2$I t on t.task_id = r.task_id
         where r.state = 'completed'
@@ -48,7 +50,7 @@ begin
         order by coalesce(r.completed_at, r.failed_at)
         limit $2)
       union all
-      (select t.task_id, t.last_attempt_run, r.failed_at
+      (select t.task_id, t.last_attempt_run, coalesce(r.completed_at, r.failed_at)
          from absurd.%1$I r
          join absurd.%2$I t on t.task_id = r.task_id
         where r.state = 'failed'
@@ -107,18 +109,17 @@ declare
   v_runs uuid[];
   v_tasks uuid[];
 begin
+  -- First found, then locked by primary key: asked for in order of run_id at once, the planner may read
+  -- all runs in that order instead.
   execute format($q$
-    with run as materialized (
-      select r.run_id
-        from absurd.%I r
-       where r.task_id = any ($1)
-       order by r.run_id
-         for update skip locked
-    )
-    select array_agg(x.run_id) from run x
+    select array_agg(r.run_id)
+      from absurd.%I r
+     where r.task_id = any ($1)
     $q$, 'r_' || p_queue_name)
     into v_runs
     using p_tasks;
+
+  v_runs := absurd.lock_runs(p_queue_name, v_runs, true);
 
   execute format($q$
     with task as materialized (

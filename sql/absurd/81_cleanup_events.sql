@@ -17,6 +17,7 @@ create or replace function absurd.cleanup_events(
   set enable_hashjoin = off
   set enable_mergejoin = off
   set enable_bitmapscan = off
+  set enable_sort = off
   set jit = off
 as $$
 declare

@@ -11,7 +11,8 @@
 --
 -- Locks: of each due run the run row, then the task row, SKIP LOCKED; expired waits of the claimed
 -- runs, SKIP LOCKED, since emit_event deletes waits without a lock on their run.
--- Returns a row per claimed run, in order of due time; token is the third part of the fence.
+-- Returns a row per claimed run, in order of due time; token is the third part of the fence. resumed
+-- says that there may be checkpoints: the task was started before, or somebody has recorded some for it.
 -- Raises 42P01 for an unknown queue.
 create or replace function absurd_swift.claim(
   p_queue text,
@@ -111,11 +112,12 @@ begin
     )
     select s.run_id, s.task_id, s.attempt, s.task_name, s.params::text, s.retry_strategy::text,
       s.max_attempts, s.headers::text, s.wake_event, s.event_payload::text, s.started_at,
-      s.claim_expires_at, s.due, s.resumed
+      s.claim_expires_at, s.due,
+      s.resumed or exists (select from absurd.%5$I p where p.task_id = s.task_id)
     from s
     order by s.due, s.run_id
     $sql$,
-    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, v_cancel_at
+    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, v_cancel_at, 'c_' || p_queue
   ) using coalesce(nullif(p_worker, ''), 'worker'), v_timeout, v_limit,
     coalesce(p_due_from, '-infinity'), absurd.current_time();
 end;

@@ -15,7 +15,7 @@ extension TaskContext {
     /// - Throws: ``ExecutionEnded`` when the run was suspended.
     public func sleep(_ name: String = "$sleep", for duration: Duration) async throws {
         let duration = try max(duration, .zero).validated("the duration of a sleep")
-        try await sleep(name, until: run.databaseNow + duration)
+        try await sleep(name, until: run.databaseNow + duration, due: .after(duration))
     }
 
     /// Suspends the run until that time by the database's clock; a time in the past does not suspend.
@@ -25,21 +25,27 @@ extension TaskContext {
         guard abs(date.timeIntervalSince1970) < Duration.longestStored.inSeconds else {
             throw AbsurdError.invalidArgument("a sleep must end within 10,000 years of now")
         }
-        try await sleep(name, until: PostgresTimestamp(date))
+        let end = PostgresTimestamp(date)
+        try await sleep(name, until: end, due: .at(end))
     }
 
-    private func sleep(_ name: String, until planned: PostgresTimestamp) async throws {
+    /// - Parameters:
+    ///   - planned: What is recorded: the end as far as it can be told here.
+    ///   - due: What the database makes of it by its own clock, never earlier than what is recorded.
+    private func sleep(
+        _ name: String, until planned: PostgresTimestamp, due: FinishWrite.Due
+    ) async throws {
         switch try await admit(name) {
         case .known(let checkpoint, let state):
             let end = try wakeTime(state, of: checkpoint)
-            if end > run.databaseNow { try await park(until: end, checkpoint: nil) }
+            if end > run.databaseNow { try await park(until: .at(end), checkpoint: nil) }
         case .proceed(let checkpoint):
             let state = try JSONText(encoding: ISO8601.format(planned))
             guard planned > run.databaseNow else {
                 _ = try await inFlight { try await store(state, as: checkpoint) }
                 return
             }
-            try await park(until: planned, checkpoint: (checkpoint, state))
+            try await park(until: due, checkpoint: (checkpoint, state))
         }
     }
 
@@ -55,9 +61,9 @@ extension TaskContext {
     }
 
     private func park(
-        until end: PostgresTimestamp, checkpoint: (step: String, state: JSONText)?
+        until due: FinishWrite.Due, checkpoint: (step: String, state: JSONText)?
     ) async throws {
-        let write = FinishWrite(key: run.key, action: .sleep(until: .at(end), checkpoint: checkpoint))
+        let write = FinishWrite(key: run.key, action: .sleep(until: due, checkpoint: checkpoint))
         let holder = run.holder
         _ = try await park { writer in
             switch try await writer.finish(write, holder: holder) {

@@ -3,7 +3,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct SpawnTests {
     private func withClient(
         hooks: Hooks = Hooks(), _ body: (AbsurdClient) async throws -> Void
@@ -160,7 +160,7 @@ struct SpawnTests {
     }
 }
 
-@Suite(.database(.empty), .timeLimit(.minutes(1)))
+@Suite(.database(.empty), .timeLimit(.minutes(10)))
 struct SchemaTests {
     @Test func `a database without schema says so, and migrate repairs it, repeatedly and at once`()
         async throws

@@ -3,7 +3,7 @@ import LibPQ
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct TaskTests {
     private func withClient(_ body: (AbsurdClient) async throws -> Void) async throws {
         let client = try makeClient()
@@ -34,6 +34,22 @@ struct TaskTests {
                 "select available_at > now() + interval '119 minutes' from absurd.r_default where attempt = 2"
             )
             #expect(try due[0].decode(0, as: Bool.self))
+        }
+    }
+
+    @Test func `values recorded before a task has started reach its first execution`() async throws {
+        let handler = Handler("seeded") { context in
+            .complete(.integer(Int64(try await context.step("s") { 2 })))
+        }
+        try await withClient { client in
+            let task = try await client.spawn("seeded", params: nil)
+            _ = try await client.pool.query(
+                "select absurd.set_task_checkpoint_state('default', $1, 's', '1', $2)",
+                [.uuid(task.taskID.uuid), .uuid(task.runID.uuid)])
+            try await withEngine([handler]) { _ in
+                let result = try await task.result(timeout: .seconds(20))
+                #expect(result == 1)
+            }
         }
     }
 

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Whatever a handler does after its execution has ended, the outcome stands.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct EndOfExecutionTests {
     @Test func `a handler that catches everything stays parked and completes later`() async throws {
         let handler = Handler("catches") { context in

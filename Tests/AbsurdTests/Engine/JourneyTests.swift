@@ -16,7 +16,7 @@ struct Receipt: Codable, Sendable, Hashable {
 
 let processOrder = TaskKind<Order, Receipt>("process_order")
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct JourneyTests {
     @Test func `a task goes through steps and an event to its result`() async throws {
         let executions = Mutex(0)

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct ParallelStepsTests {
     @Test func `steps in flight are recorded before a sibling's wait parks the run`() async throws {
         let bodies = BodyCounter()

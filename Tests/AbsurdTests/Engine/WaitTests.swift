@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct WaitTests {
     @Test func `a sleep suspends once and its end is recorded as text that all SDKs read`() async throws {
         let runs = Mutex(0)

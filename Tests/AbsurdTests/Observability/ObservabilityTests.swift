@@ -24,7 +24,7 @@ private enum Systems {
     }()
 }
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct ObservabilityTests {
     @Test func `metrics count claims and outcomes by queue and task and time the runs`() async throws {
         let metrics = Systems.metrics

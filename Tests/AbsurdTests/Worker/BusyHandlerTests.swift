@@ -7,7 +7,7 @@ import Testing
 /// Handlers that never give their thread back.
 ///
 /// Serialized: each occupies one of the few threads of Swift's pool, and two at once could occupy all.
-@Suite(.database(.migrated), .serialized, .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .serialized, .timeLimit(.minutes(10)))
 struct BusyHandlerTests {
     @Test func `a handler that computes without pause does not block its worker`() async throws {
         let isDone = Atomic<Bool>(false)

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Supervision, with a store in place of the database.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct PoolSupervisionTests {
     private struct Fault: Error, CustomStringConvertible {
         var description: String { "a fault of the worker" }

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What becomes of running handlers at a graceful shutdown; attempts are read from the rows.
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct ShutdownTests {
     @Test func `a handler within its grace period completes`() async throws {
         let point = HoldPoint()

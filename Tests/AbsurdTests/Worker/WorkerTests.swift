@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(1)))
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct WorkerTests {
     @Test func `an unknown task name is put off 15 to 30 seconds and spends no attempt`() async throws {
         try await withEngine([]) { engine in

@@ -19,13 +19,15 @@ struct Both: Sendable {
     let peer: Peer
     let client: AbsurdClient
     let queue: String
+    private let turn: Turn
     private let executedInSwift = Executions()
 
     static func with(queue: String = "shared", _ body: (Both) async throws -> Void) async throws {
-        try await withClient { client in
+        let turn = Turn()
+        try await withClient(hooks: turn.hooks) { client in
             try await client.createQueue(queue)
             try await Peer.with(queue: queue) { peer in
-                try await body(Both(peer: peer, client: client, queue: queue))
+                try await body(Both(peer: peer, client: client, queue: queue, turn: turn))
             }
         }
     }
@@ -63,8 +65,14 @@ struct Both: Sendable {
             try await peer.call("work_batch")
             #expect(try await run(of: task, is: condition), sourceLocation: sourceLocation)
         case .swift:
-            try await withWorker(client, queue: queue, handlers: Workflows.handlers(executedInSwift)) { _ in
-                try await wait(for: task, until: condition, sourceLocation: sourceLocation)
+            try await turn.taken {
+                let handlers = Workflows.handlers(executedInSwift)
+                try await withWorker(
+                    client, queue: queue, handlers: handlers, options: { $0.concurrency = 1 }
+                ) { _ in
+                    defer { turn.end() }
+                    try await wait(for: task, until: condition, sourceLocation: sourceLocation)
+                }
             }
         }
     }
@@ -96,10 +104,19 @@ extension Both {
     }
 
     /// Waits until the end of a short sleep, by the database's clock.
+    ///
+    /// A worker that is being stopped may have claimed the run at that instant and given it back, pending.
     func waitUntilDue(_ task: TaskID, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         try await wait(
-            for: task, until: "r.state = 'sleeping' and r.available_at <= clock_timestamp()",
+            for: task, until: "r.state in ('sleeping', 'pending') and r.available_at <= clock_timestamp()",
             sourceLocation: sourceLocation)
+    }
+
+    /// Ends a longer pause at once.
+    func makeDue(_ task: TaskID) async throws {
+        _ = try await client.query(
+            #"update absurd."r_\#(queue)" set available_at = clock_timestamp() where task_id = $1 and state = 'sleeping'"#,
+            [.uuid(task.uuid)])
     }
 
     /// The recorded steps of a task.

@@ -3,10 +3,17 @@ import Synchronization
 import TestSupport
 
 /// A client of the test's database, closed afterwards.
-func withClient(_ body: (AbsurdClient) async throws -> Void) async throws {
+func withClient(hooks: Hooks = Hooks(), _ body: (AbsurdClient) async throws -> Void) async throws {
     var configuration = AbsurdConfiguration(TestDatabase.current.connectionString)
     configuration.maxConnections = 6
-    try await withAbsurd(configuration, logger: .quiet, body)
+    let client = try AbsurdClient(configuration, hooks: hooks, logger: .quiet)
+    do {
+        try await body(client)
+    } catch {
+        await client.close()
+        throw error
+    }
+    await client.close()
 }
 
 /// Runs a pool beside `body` and stops it afterwards; what it still executes then is given back.

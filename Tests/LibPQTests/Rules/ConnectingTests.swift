@@ -1,0 +1,101 @@
+import Testing
+
+@testable import LibPQ
+
+struct ConnectionReportTests {
+    @Test func `the state of a refused connection is taken out of its message`() {
+        let report = ConnectionReport(
+            """
+            connection to server at "127.0.0.1", port 5432 failed: FATAL:  28P01: password authentication failed for user "x"
+            LOCATION:  auth_failed, auth.c:330
+            """)
+        #expect(report.sqlState == "28P01")
+        #expect(
+            report.message
+                == """
+                connection to server at "127.0.0.1", port 5432 failed: FATAL:  password authentication failed for user "x"
+                """)
+    }
+
+    @Test func `with several hosts the last state counts`() {
+        let report = ConnectionReport(
+            "a failed: FATAL:  57P03: starting up\nb failed: FATAL:  3D000: no database")
+        #expect(report.sqlState == "3D000")
+    }
+
+    @Test(arguments: ["connection refused", "failed:  x: y", "FATAL:  abcde: lower", "", "FATAL:  28P01"])
+    func `a message without a state stays as it is`(_ text: String) {
+        let report = ConnectionReport(text)
+        #expect(report.sqlState == nil)
+        #expect(report.message == text)
+    }
+}
+
+struct ConnectionLimitsTests {
+    let start = ContinuousClock.now
+
+    @Test func `one host has all the time`() {
+        var limits = ConnectionLimits(total: .seconds(10), start: start)
+        limits.learn(from: ["host": "a"])
+        limits.enter(address: 3, now: start)
+        #expect(limits.next == start + .seconds(10))
+    }
+
+    @Test func `several hosts share the time`() {
+        var limits = ConnectionLimits(total: .seconds(10), start: start)
+        limits.learn(from: ["host": "a,b"])
+        limits.enter(address: 3, now: start)
+        #expect(limits.next == start + .seconds(5))
+        limits.enter(address: 3, now: start + .seconds(4))
+        #expect(limits.next == start + .seconds(5))
+        limits.enter(address: 4, now: start + .seconds(5))
+        #expect(limits.next == start + .seconds(10))
+    }
+
+    @Test func `the user's connect_timeout counts per host`() {
+        var limits = ConnectionLimits(total: .seconds(10), start: start)
+        limits.learn(from: ["host": "a,b,c", "connect_timeout": "20"])
+        limits.enter(address: 3, now: start)
+        #expect(limits.next == start + .seconds(20))
+        #expect(limits.deadline == start + .seconds(60))
+    }
+
+    @Test func `nothing goes beyond the caller's own limit`() {
+        var limits = ConnectionLimits(total: .seconds(10), until: start + .seconds(1), start: start)
+        limits.learn(from: ["host": "a,b", "connect_timeout": "20"])
+        limits.enter(address: 3, now: start)
+        #expect(limits.next == start + .seconds(1))
+    }
+}
+
+struct SecretsTests {
+    @Test(arguments: [
+        ("postgresql://u:hunter2@h/d", "hunter2"),
+        ("postgresql://u:hun@ter2@h/d", "ter2"),
+        ("postgresql://u:hun/ter2@h/d", "hun"),
+        ("host=h password=hunter2", "hunter2"),
+        ("host=h sslpassword='hunter2'", "hunter2"),
+    ])
+    func `a password is not in a message, whole or in parts`(_ string: String, _ secret: String) throws {
+        let options = (try? parsedConnectionString(string)) ?? [:]
+        let secrets = Secrets(connectionString: string, options: options)
+        #expect(!secrets.redacted(from: "cannot resolve \"\(secret)\"").contains(secret))
+    }
+
+    @Test(arguments: [
+        "password=hun ter2", "postgresql://u:hunter2@[h/d", "host='hunter2", "postgresql://u:%zzhunter2@h",
+        "hunter2",
+    ])
+    func `an unreadable connection string is not quoted`(_ string: String) {
+        let error = #expect(throws: PostgresError.self) { try parsedConnectionString(string) }
+        #expect(error?.code == .invalidConfiguration)
+        #expect(!String(reflecting: error).contains("ter2"))
+    }
+
+    @Test func `a configuration that is printed shows no connection string`() {
+        let configuration = PostgresConfiguration(connectionString: "postgresql://u:hunter2@h/d")
+        var dumped = ""
+        dump(configuration, to: &dumped)
+        #expect(!"\(configuration)\(String(reflecting: configuration))\(dumped)".contains("hunter2"))
+    }
+}
