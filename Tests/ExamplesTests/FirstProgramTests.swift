@@ -53,8 +53,8 @@ struct FirstProgramTests {
                 typing: "absurd migrate")
             try await expect(
                 4,
-                "queue 'default' does not exist; create it with 'absurd queue create default' or "
-                    + "createQueue(\"default\")", at: url, typing: "absurd queue create default")
+                "queue 'default' does not exist; create it with createQueue(\"default\") or: "
+                    + "absurd queue create default", at: url, typing: "absurd queue create default")
 
             try await expect(
                 2, "two handlers are registered for task 'process_order'; remove one or rename its kind",

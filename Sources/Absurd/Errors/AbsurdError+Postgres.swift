@@ -77,8 +77,8 @@ extension AbsurdError {
     ) -> AbsurdError {
         AbsurdError(
             .queueMissing,
-            "queue '\(queue)' does not exist; create it with: absurd queue create \(shellWord(queue))",
-            sqlState: sqlState, serverMessage: serverMessage)
+            "queue '\(queue)' does not exist; create it with createQueue(\"\(queue)\") or: "
+                + "absurd queue create \(shellWord(queue))", sqlState: sqlState, serverMessage: serverMessage)
     }
 
     package static func taskMissing(_ task: TaskID, _ queue: String) -> AbsurdError {

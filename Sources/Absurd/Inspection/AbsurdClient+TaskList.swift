@@ -4,7 +4,8 @@ extension AbsurdClient {
     /// The tasks that match, newest first, of one queue or of all.
     ///
     /// Reads tasks in the order of their ids, from the newest until it has enough; with a state that few tasks have,
-    /// the queue's runs in that state. A name that few tasks have is looked for in the whole queue.
+    /// the queue's runs in that state. What no index knows is looked for in the whole queue: a name that few tasks
+    /// have, and the running tasks behind a long backlog.
     ///
     /// - Throws: ``AbsurdError`` with the codes `queueMissing`, `schemaMissing`, `invalidArgument`.
     public func tasks(matching filter: TaskFilter = TaskFilter()) async throws -> [TaskSummary] {
@@ -57,7 +58,8 @@ package struct TaskListStatement {
         sql = tables.enumerated().map { index, tables in
             """
             (select \(index)::integer as queue_index, \(TaskSummary.columns)
-             from \(tables.tasks) t left join \(tables.runs) r on r.run_id = t.last_attempt_run
+             from \(tables.tasks) t left join \(tables.runs) r
+               on r.run_id = t.last_attempt_run and r.task_id = t.task_id
              \(condition) order by t.task_id desc limit \(filter.limit))
             """
         }.joined(separator: "\nunion all\n")
@@ -67,8 +69,12 @@ package struct TaskListStatement {
         try rows.map { try TaskSummary($0, queue: tables[$0.decode("queue_index", as: Int.self)].queue) }
     }
 
+<<<<<<< HEAD
     /// Ids carry the time at which they were made, so a bound on them keeps the rest of the table out of
     /// reach.
+=======
+    /// Ids carry the time at which they were made, so a bound on them keeps the rest of the table out of reach.
+>>>>>>> cli
     ///
     /// Producers' clocks may be off by up to a day.
     private static func spawned(since time: String) -> [String] {
@@ -78,8 +84,8 @@ package struct TaskListStatement {
         ]
     }
 
-    /// A task's newest run is in the same state, and runs are indexed by it; the exception are cancelled tasks, whose
-    /// run may have failed.
+    /// A task's newest run is in the same state, and runs are indexed by it, so that the planner can begin with them;
+    /// the exception are cancelled tasks, whose run may have failed.
     private static func conditions(states: Set<TaskState>) -> [String] {
         guard !states.isEmpty else { return [] }
         let list = states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ", ")

@@ -136,7 +136,7 @@ struct TaskListTests {
     }
 
     @Test(
-        arguments: [[], [.failed], [.running], [.cancelled], [.completed], [.pending, .sleeping]]
+        arguments: [[], [.failed], [.cancelled], [.completed], [.pending, .sleeping]]
             as [Set<TaskState>])
     func `a list does not read the whole queue`(states: Set<TaskState>) async throws {
         try await TestDatabase.with(.migrated) {
