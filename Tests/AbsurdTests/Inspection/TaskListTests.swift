@@ -68,6 +68,9 @@ struct TaskListTests {
             recent.spawnedWithin = .hours(1)
             recent.spawnedSince = Date(timeIntervalSinceNow: -3600)
             #expect(try await client.tasks(matching: recent).count == 6)
+            recent.spawnedWithin = .days(3_650_000)
+            recent.spawnedSince = Date(timeIntervalSince1970: -1e30)
+            #expect(try await client.tasks(matching: recent).count == 6)
             recent.spawnedSince = Date(timeIntervalSinceNow: 3600)
             #expect(try await client.tasks(matching: recent).isEmpty)
         }
@@ -151,12 +154,13 @@ struct TaskListTests {
                 insert into absurd.r_q (run_id, task_id, attempt, state, available_at, completed_at)
                 select id, id, 1, 'completed', now(), now() from ids
                 """)
+            try await client.spawnMany((0..<2000).map { _ in try SpawnRequest("t", params: nil, on: "q") })
             try await client.pool.withConnection {
                 try await $0.execute(script: "analyze absurd.t_q, absurd.r_q")
             }
             let filter = TaskFilter(queue: "q", states: states)
             let plan = try await client.reading("q") { connection, tables in
-                let statement = try TaskListStatement(filter, tables: tables)
+                let statement = TaskListStatement(filter, tables: tables)
                 return try await connection.query("explain " + statement.sql, statement.parameters)
                     .map { try $0.decode(0, as: String.self) }.joined(separator: "\n")
             }
