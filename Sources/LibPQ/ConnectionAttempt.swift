@@ -19,6 +19,7 @@ final class ConnectionAttempt: Sendable {
         var polling: PostgresPollingStatusType
         var status: ConnStatusType
         var descriptor: Int32
+        var address: String
         var message: String
     }
 
@@ -51,7 +52,7 @@ final class ConnectionAttempt: Sendable {
 
         while step.polling != PGRES_POLLING_OK {
             guard step.polling != PGRES_POLLING_FAILED else { throw failure(step.message) }
-            limits.enter(address: step.descriptor, now: .now)
+            limits.enter(address: step.address, now: .now)
             let interest: Readiness.Interest = step.polling == PGRES_POLLING_READING ? .readable : .writable
             let wakeup = await readiness.wait(
                 for: interest, on: step.descriptor, until: limits.next, isCancellable: isCancellable)
@@ -107,6 +108,7 @@ final class ConnectionAttempt: Sendable {
                 polling: polling,
                 status: handle?.status ?? CONNECTION_BAD,
                 descriptor: handle?.descriptor ?? -1,
+                address: handle?.address ?? "",
                 message: handle?.errorMessage ?? "")
         }
     }

@@ -39,9 +39,18 @@ import Logging
     // MARK: What the connection says of itself
 
     var isOpen: Bool { unsafe pointer != nil && PQstatus(pointer) == CONNECTION_OK }
+    /// Whether the server has said that it is going to close the connection.
+    var isDoomed: Bool { notices.hasFarewell }
     /// Before the connection is made: bad at once, or on its way.
     var status: ConnStatusType { unsafe PQstatus(pointer) }
     var descriptor: Int32 { unsafe PQsocket(pointer) }
+    /// Tells the addresses apart that one connection tries; the descriptor is the same for all of them.
+    var address: String {
+        func text(_ part: UnsafeMutablePointer<CChar>?) -> String {
+            unsafe part.map { unsafe String(cString: $0) } ?? ""
+        }
+        return unsafe "\(text(PQhost(pointer))) \(text(PQhostaddr(pointer))) \(text(PQport(pointer)))"
+    }
     var backendPID: Int32 { unsafe PQbackendPID(pointer) }
     var serverVersion: Int { Int(unsafe PQserverVersion(pointer)) }
     var transactionStatus: PGTransactionStatusType { unsafe PQtransactionStatus(pointer) }

@@ -7,7 +7,7 @@ struct ConnectionLimits: Sendable {
     private let limit: ContinuousClock.Instant?
     private(set) var deadline: ContinuousClock.Instant
     private var perAddress: Duration?
-    private var address: Int32?
+    private var address: String?
     private var addressDeadline: ContinuousClock.Instant?
 
     init(total: Duration, until limit: ContinuousClock.Instant? = nil, start: ContinuousClock.Instant) {
@@ -30,10 +30,10 @@ struct ConnectionLimits: Sendable {
         }
     }
 
-    /// Notes which socket is being connected: a new one has its own time.
-    mutating func enter(address descriptor: Int32, now: ContinuousClock.Instant) {
-        guard descriptor != address else { return }
-        address = descriptor
+    /// Notes which address is being connected: a new one has its own time.
+    mutating func enter(address: String, now: ContinuousClock.Instant) {
+        guard address != self.address else { return }
+        self.address = address
         addressDeadline = perAddress.map { now + $0 }
     }
 

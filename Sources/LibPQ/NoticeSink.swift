@@ -1,9 +1,16 @@
 import CLibPQ
 import Logging
+import Synchronization
 
 /// Takes the notices of a connection, which libpq would otherwise print to standard error.
 final class NoticeSink: Sendable {
     private let logger: Logger
+    private let farewell = Atomic<Bool>(false)
+
+    /// Whether the server has announced the end of the connection while no statement was running.
+    ///
+    /// The announcement can arrive well before the end itself.
+    var hasFarewell: Bool { farewell.load(ordering: .acquiring) }
 
     init(logger: Logger) {
         self.logger = logger
@@ -22,6 +29,9 @@ final class NoticeSink: Sendable {
     }
 
     private func receive(_ notice: PostgresError) {
+        if notice.severity == "FATAL" || notice.sqlState?.hasPrefix("57P") == true {
+            farewell.store(true, ordering: .releasing)
+        }
         logger.debug(
             "notice from the server",
             metadata: [

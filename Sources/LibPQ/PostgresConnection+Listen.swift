@@ -37,7 +37,7 @@ extension PostgresConnection {
             case .ready:
                 let isOpen = handle.consumeInput()
                 takeNotifications()
-                if !isOpen || !handle.isOpen { discard() }
+                if !isOpen || !handle.isOpen || handle.isDoomed { discard() }
             }
         }
     }
@@ -51,10 +51,9 @@ extension PostgresConnection {
     func checkUnexpectedInput() async -> Bool {
         guard await turnstile.enter(isCancellable: false) else { return false }
         defer { turnstile.leave() }
-        // Twice: a farewell is read first, the end of the connection only after it.
-        for _ in 0..<2 where handle.isOpen { _ = handle.consumeInput() }
+        if handle.isOpen { _ = handle.consumeInput() }
         takeNotifications()
-        if !handle.isOpen { discard() }
+        if !handle.isOpen || handle.isDoomed { discard() }
         return handle.isOpen
     }
 }

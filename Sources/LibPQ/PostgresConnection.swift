@@ -94,7 +94,7 @@ package actor PostgresConnection {
             throw PostgresError(.cancelled, "cancelled before the statement was sent")
         }
         defer { turnstile.leave() }
-        guard handle.isOpen else {
+        guard handle.isOpen, !handle.isDoomed else {
             discard()
             throw PostgresError(.connectionLost, "the connection is closed")
         }

@@ -19,9 +19,14 @@ package struct PostgresError: Error, Sendable {
         package static let connectionLost = Code(kind: .connectionLost)
         /// The server refused the statement; `sqlState` says why.
         package static let server = Code(kind: .server)
-        /// The deadline passed; the statement was cancelled, or its connection closed.
+        /// The deadline passed.
+        ///
+        /// With SQLSTATE 57014 the server has cancelled the statement, which then had no effect. Without
+        /// one the server did not answer in time, the connection was closed and the outcome is unknown.
         package static let timedOut = Code(kind: .timedOut)
-        /// The calling task was cancelled; the statement was cancelled, or its connection closed.
+        /// The calling task was cancelled; what became of the statement is as with ``timedOut``.
+        ///
+        /// Also without a SQLSTATE, and without effect, when nothing had been sent yet.
         package static let cancelled = Code(kind: .cancelled)
         /// No connection of the pool became free in time.
         package static let poolTimedOut = Code(kind: .poolTimedOut)

@@ -35,6 +35,10 @@ extension Readiness {
                 &thread, nil,
                 { context in
                     guard let context = unsafe context else { return nil }
+                    // Signals are for the threads that expect them.
+                    var signals = sigset_t()
+                    unsafe sigfillset(&signals)
+                    unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
                     let loop = unsafe Unmanaged<Loop>.fromOpaque(context).takeRetainedValue()
                     loop.poller.run(loop.readiness)
                 },

@@ -37,25 +37,25 @@ struct ConnectionLimitsTests {
     @Test func `one host has all the time`() {
         var limits = ConnectionLimits(total: .seconds(10), start: start)
         limits.learn(from: ["host": "a"])
-        limits.enter(address: 3, now: start)
+        limits.enter(address: "a", now: start)
         #expect(limits.next == start + .seconds(10))
     }
 
     @Test func `several hosts share the time`() {
         var limits = ConnectionLimits(total: .seconds(10), start: start)
         limits.learn(from: ["host": "a,b"])
-        limits.enter(address: 3, now: start)
+        limits.enter(address: "a", now: start)
         #expect(limits.next == start + .seconds(5))
-        limits.enter(address: 3, now: start + .seconds(4))
+        limits.enter(address: "a", now: start + .seconds(4))
         #expect(limits.next == start + .seconds(5))
-        limits.enter(address: 4, now: start + .seconds(5))
+        limits.enter(address: "b", now: start + .seconds(5))
         #expect(limits.next == start + .seconds(10))
     }
 
     @Test func `the user's connect_timeout counts per host`() {
         var limits = ConnectionLimits(total: .seconds(10), start: start)
         limits.learn(from: ["host": "a,b,c", "connect_timeout": "20"])
-        limits.enter(address: 3, now: start)
+        limits.enter(address: "a", now: start)
         #expect(limits.next == start + .seconds(20))
         #expect(limits.deadline == start + .seconds(60))
     }
@@ -63,7 +63,7 @@ struct ConnectionLimitsTests {
     @Test func `nothing goes beyond the caller's own limit`() {
         var limits = ConnectionLimits(total: .seconds(10), until: start + .seconds(1), start: start)
         limits.learn(from: ["host": "a,b", "connect_timeout": "20"])
-        limits.enter(address: 3, now: start)
+        limits.enter(address: "a", now: start)
         #expect(limits.next == start + .seconds(1))
     }
 }
