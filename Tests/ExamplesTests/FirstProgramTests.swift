@@ -83,7 +83,7 @@ struct FirstProgramTests {
             outcome == Program.Outcome(status: status, output: "", error: "error: \(message)\n"),
             sourceLocation: sourceLocation)
         guard let command else { return }
-        #expect(message.contains("'\(command)'"), sourceLocation: sourceLocation)
+        #expect(message.contains(command), sourceLocation: sourceLocation)
         let words = command.split(separator: " ").map(String.init)
         try await Program.built(words[0]).run(Array(words.dropFirst()), environment).expectSuccess()
     }
