@@ -1,4 +1,4 @@
-/// What ``TaskContext/receiveEvent(_:timeout:)`` found.
+/// What ``TaskContext/receiveEvent(_:name:timeout:)`` found.
 public enum ReceivedEvent: Sendable, Hashable {
     /// The event has been emitted; JSON `null` when it has no payload.
     case received(JSONValue)
@@ -8,7 +8,7 @@ public enum ReceivedEvent: Sendable, Hashable {
     case suspended
 }
 
-/// Thrown by ``TaskContext/awaitEvent(_:as:timeout:)`` when its deadline passed without the event.
+/// Thrown by ``TaskContext/awaitEvent(_:as:name:timeout:)`` when its deadline passed without the event.
 public struct EventTimeout: Error, Hashable, Sendable, CustomStringConvertible {
     public let event: String
     public var description: String { "event '\(event)' did not come in time" }

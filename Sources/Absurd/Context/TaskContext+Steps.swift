@@ -41,7 +41,7 @@ extension TaskContext {
 
     /// Starts a step whose value is computed in the open rather than in a closure.
     ///
-    /// Unlike ``step(_:_:)-(_,_)`` an open step does not hold back a suspension of the run.
+    /// Unlike a step with a body, an open step does not hold back a suspension of the run.
     public func beginStep<Value: Codable & Sendable>(
         _ name: String, as type: Value.Type = Value.self
     ) async throws -> OpenStep<Value> {

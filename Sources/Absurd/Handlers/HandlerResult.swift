@@ -4,7 +4,7 @@ public enum HandlerResult: Sendable {
     case complete(JSONValue)
     /// The attempt failed for that reason. Whether there is a next one is up to `retry`.
     case fail(JSONValue, retry: TaskFailure.Retry = .byStrategy)
-    /// The run was parked by the context (``TaskContext/receiveEvent(_:timeout:)`` answered `suspended`, for
+    /// The run was parked by the context (``TaskContext/receiveEvent(_:name:timeout:)`` answered `suspended`, for
     /// example). Without anything parked the attempt fails and says so.
     case suspend
 

@@ -47,7 +47,7 @@ struct TaskTests {
                 "select absurd.set_task_checkpoint_state('default', $1, 's', '1', $2)",
                 [.uuid(task.taskID.uuid), .uuid(task.runID.uuid)])
             try await withEngine([handler]) { _ in
-                let result = try await task.result(timeout: .seconds(20))
+                let result = try await task.result(timeout: .seconds(60))
                 #expect(result == 1)
             }
         }

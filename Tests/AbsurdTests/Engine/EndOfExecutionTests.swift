@@ -22,7 +22,7 @@ struct EndOfExecutionTests {
             let task = try await engine.client.spawn("catches", params: nil)
             try await engine.waitUntil(task.taskID, is: .sleeping)
             try await engine.client.emitEvent("go", 5)
-            #expect(try await task.result(timeout: .seconds(20)) == 5)
+            #expect(try await task.result(timeout: .seconds(60)) == 5)
             #expect(try await engine.run("attempt", of: task.taskID, as: Int32.self) == 1)
         }
     }
@@ -77,7 +77,7 @@ struct EndOfExecutionTests {
             let task = try await engine.client.spawn(
                 "idle", params: nil, options: SpawnOptions(maxAttempts: 1))
             let failure = await #expect(throws: TaskFailure.self) {
-                try await task.result(timeout: .seconds(20))
+                try await task.result(timeout: .seconds(60))
             }
             #expect(failure?.name == "NothingParked")
         }
@@ -88,7 +88,7 @@ struct EndOfExecutionTests {
         try await withEngine([handler]) { engine in
             let task = try await engine.client.spawn(
                 "cancels", params: nil, options: SpawnOptions(maxAttempts: 2))
-            await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(20)) }
+            await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(60)) }
             #expect(try await engine.run("attempt", of: task.taskID, as: Int32.self) == 2)
         }
     }
@@ -101,7 +101,7 @@ struct EndOfExecutionTests {
         }
         try await withEngine([handler]) { engine in
             let task = try await engine.client.spawn("leaks", params: nil)
-            _ = try await task.result(timeout: .seconds(20))
+            _ = try await task.result(timeout: .seconds(60))
             let found = leaked.withLock { $0 }
             let context = try #require(found)
             let ended = await #expect(throws: ExecutionEnded.self) { try await context.step("late") { 1 } }
@@ -124,7 +124,7 @@ struct EndOfExecutionTests {
         }
         try await withEngine([handler]) { engine in
             let task = try await engine.client.spawn("retries", params: nil)
-            #expect(try await task.result(timeout: .seconds(20)) == 1)
+            #expect(try await task.result(timeout: .seconds(60)) == 1)
             #expect(try await engine.run("attempt", of: task.taskID, as: Int32.self) == 3)
         }
     }
@@ -140,7 +140,7 @@ struct EndOfExecutionTests {
         try await withEngine([handler]) { engine in
             let task = try await engine.client.spawn("gives up", params: nil)
             let failure = await #expect(throws: TaskFailure.self) {
-                try await task.result(timeout: .seconds(20))
+                try await task.result(timeout: .seconds(60))
             }
             #expect(failure?.message == "nothing to pay")
             #expect(failure?.details == ["amount": 0])
@@ -160,7 +160,7 @@ struct EndOfExecutionTests {
             for name in ["bad result", "bad reason"] {
                 let task = try await engine.client.spawn(
                     name, params: nil, options: SpawnOptions(maxAttempts: 1))
-                await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(20)) }
+                await #expect(throws: TaskFailure.self) { try await task.result(timeout: .seconds(60)) }
             }
         }
     }

@@ -32,7 +32,7 @@ struct JourneyTests {
             let task = try await engine.client.spawn(processOrder, Order(id: "7", amount: 3))
             try await engine.waitUntil(task.taskID, is: .sleeping)
             try await engine.client.emitEvent("paid:7", 42)
-            #expect(try await task.result(timeout: .seconds(20)) == Receipt(charge: "ch_7", paid: 42))
+            #expect(try await task.result(timeout: .seconds(60)) == Receipt(charge: "ch_7", paid: 42))
             #expect(try await task.snapshot()?.state == .completed)
         }
         #expect(executions.withLock(\.self) == 1)

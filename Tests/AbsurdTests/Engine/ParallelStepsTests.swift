@@ -21,7 +21,7 @@ struct ParallelStepsTests {
             let recorded = try await engine.rows("select checkpoint_name from absurd.c_default order by 1")
             #expect(try recorded.map { try $0.decode(0, as: String.self) } == ["mail", "stock"])
             try await engine.client.emitEvent("paid", 9)
-            #expect(try await task.result(timeout: .seconds(20)) == ["stock", "mail", 9])
+            #expect(try await task.result(timeout: .seconds(60)) == ["stock", "mail", 9])
         }
         #expect(bodies.counts == ["stock": 1, "mail": 1])
     }
@@ -37,7 +37,7 @@ struct ParallelStepsTests {
         }
         try await withEngine([handler]) { engine in
             let task = try await engine.client.spawn("asks", params: nil)
-            #expect(try await task.result(timeout: .seconds(20)) == 3)
+            #expect(try await task.result(timeout: .seconds(60)) == 3)
         }
     }
 
@@ -57,7 +57,7 @@ struct ParallelStepsTests {
             let task = try await engine.client.spawn(
                 "twins", params: nil, options: SpawnOptions(maxAttempts: 1))
             let failure = await #expect(throws: TaskFailure.self) {
-                try await task.result(timeout: .seconds(20))
+                try await task.result(timeout: .seconds(60))
             }
             #expect(failure?.message.contains("'same'") == true)
             #expect(failure?.message.contains("own name") == true)
@@ -72,7 +72,7 @@ struct ParallelStepsTests {
         }
         try await withEngine([handler]) { engine in
             let task = try await engine.client.spawn("loop", params: nil)
-            #expect(try await task.result(timeout: .seconds(20)) == 6)
+            #expect(try await task.result(timeout: .seconds(60)) == 6)
             let rows = try await engine.rows("select checkpoint_name from absurd.c_default order by 1")
             #expect(try rows.map { try $0.decode(0, as: String.self) } == ["add", "add#2", "add#3"])
         }
@@ -87,7 +87,7 @@ struct ParallelStepsTests {
             let task = try await engine.client.spawn(
                 "nested", params: nil, options: SpawnOptions(maxAttempts: 1))
             let failure = await #expect(throws: TaskFailure.self) {
-                try await task.result(timeout: .seconds(20))
+                try await task.result(timeout: .seconds(60))
             }
             #expect(
                 failure?.message.contains("'inner'") == true && failure?.message.contains("'outer'") == true)
@@ -105,7 +105,7 @@ struct ParallelStepsTests {
         }
         try await withEngine([handler]) { engine in
             let task = try await engine.client.spawn("open", params: nil)
-            #expect(try await task.result(timeout: .seconds(20)) == 7)
+            #expect(try await task.result(timeout: .seconds(60)) == 7)
         }
         #expect(rounds.withLock(\.self) == 1)
     }

@@ -16,7 +16,7 @@ struct WaitTests {
         }
         try await withEngine([handler]) { engine in
             let task = try await engine.client.spawn("sleeps", params: nil)
-            #expect(try await task.result(timeout: .seconds(20)) == 1)
+            #expect(try await task.result(timeout: .seconds(60)) == 1)
             let text = try #require(try await engine.client.checkpoint("nap", of: task.taskID)?.stringValue)
             #expect(ISO8601.parse(text) != nil && text.hasSuffix("+00:00"))
         }
@@ -33,7 +33,7 @@ struct WaitTests {
         try await withEngine([handler]) { engine in
             let events = engine.pool.events()
             let task = try await engine.client.spawn("past", params: nil)
-            _ = try await task.result(timeout: .seconds(20))
+            _ = try await task.result(timeout: .seconds(60))
             let end = try await events.first { kind in
                 switch kind {
                 case .suspended, .completed: true
@@ -53,7 +53,7 @@ struct WaitTests {
             let task = try await engine.client.spawn(
                 "far", params: nil, options: SpawnOptions(maxAttempts: 1))
             let failure = await #expect(throws: TaskFailure.self) {
-                try await task.result(timeout: .seconds(20))
+                try await task.result(timeout: .seconds(60))
             }
             #expect(failure?.message.contains("10,000 years") == true)
         }
@@ -79,7 +79,7 @@ struct WaitTests {
             try await engine.client.emitEvent("e", "hello")
             // The first wait was not recorded, so the replay finds the event there.
             #expect(
-                ["early", "late hello"].contains(try await task.result(timeout: .seconds(20)).stringValue))
+                ["early", "late hello"].contains(try await task.result(timeout: .seconds(60)).stringValue))
         }
     }
 
@@ -94,12 +94,12 @@ struct WaitTests {
         try await withEngine([handler]) { engine in
             let late = try await engine.client.spawn("explicit", params: nil)
             let failure = await #expect(throws: TaskFailure.self) {
-                try await late.result(timeout: .seconds(20))
+                try await late.result(timeout: .seconds(60))
             }
             #expect(failure?.details["reason"] == "no event")
             let task = try await engine.client.spawn("explicit", params: nil)
             try await engine.client.emitEvent("\(task.taskID)")
-            #expect(try await task.result(timeout: .seconds(20)) == .null)
+            #expect(try await task.result(timeout: .seconds(60)) == .null)
         }
     }
 
@@ -112,7 +112,7 @@ struct WaitTests {
             let task = try await engine.client.spawn("null", params: nil)
             try await engine.waitUntil(task.taskID, is: .sleeping)
             try await engine.client.emitEvent("n")
-            #expect(try await task.result(timeout: .seconds(20)) == "null")
+            #expect(try await task.result(timeout: .seconds(60)) == "null")
         }
     }
 
@@ -131,7 +131,7 @@ struct WaitTests {
         ]
         try await withEngine(handlers, options: testOptions { $0.concurrency = 1 }) { engine in
             let task = try await engine.client.spawn(parent, 3)
-            #expect(try await task.result(timeout: .seconds(30)) == 12)
+            #expect(try await task.result(timeout: .seconds(60)) == 12)
             // Replays of the parent spawned nothing twice.
             #expect(try await engine.rows("select 1 from absurd.t_default").count == 4)
         }
@@ -153,7 +153,7 @@ struct WaitTests {
         ]
         try await withEngine(handlers) { engine in
             let task = try await engine.client.spawn("parent", params: nil)
-            #expect(try await task.result(timeout: .seconds(30)) == "broken")
+            #expect(try await task.result(timeout: .seconds(60)) == "broken")
         }
     }
 

@@ -37,9 +37,9 @@ struct ObservabilityTests {
         ]
         try await withEngine(handlers, queue: "metered queue") { engine in
             let task = try await engine.client.spawn("metered", params: nil, on: "metered queue")
-            _ = try await task.result(timeout: .seconds(20))
+            _ = try await task.result(timeout: .seconds(60))
             let failing = try await engine.client.spawn("failing", params: nil, on: "metered queue")
-            await #expect(throws: TaskFailure.self) { try await failing.result(timeout: .seconds(20)) }
+            await #expect(throws: TaskFailure.self) { try await failing.result(timeout: .seconds(60)) }
             let unknown = try await engine.client.spawn("unknown", params: nil, on: "metered queue")
             try await engine.waitUntil(unknown.taskID, is: .sleeping)
         }
@@ -68,7 +68,7 @@ struct ObservabilityTests {
             let task = try await withSpan("request") { _ in
                 try await engine.client.spawn("traced", params: nil)
             }
-            _ = try await task.result(timeout: .seconds(20))
+            _ = try await task.result(timeout: .seconds(60))
         }
         let spans = tracer.finishedSpans
         let request = try #require(spans.first { $0.operationName == "request" })
@@ -84,7 +84,7 @@ struct ObservabilityTests {
             let slow = engine.pool.events(bufferSize: 2)
             let tasks = try await engine.client.spawnMany(
                 (0..<20).map { _ in try SpawnRequest("quick", params: nil) })
-            for task in tasks { _ = try await task.result(timeout: .seconds(20)) }
+            for task in tasks { _ = try await task.result(timeout: .seconds(60)) }
             try await eventually("drops were counted") { slow.droppedCount >= 38 }
         }
     }
@@ -99,7 +99,7 @@ struct ObservabilityTests {
         }
         try await withEngine([handler], logger: logger) { engine in
             let task = try await engine.client.spawn("logged", params: nil)
-            _ = try await task.result(timeout: .seconds(20))
+            _ = try await task.result(timeout: .seconds(60))
             try await eventually("the completion is logged") {
                 logs.entries.contains { $0.message == "run completed" }
             }

@@ -17,12 +17,14 @@ struct BusyHandlerTests {
         }
         let quick = Handler("quick") { _ in .complete }
         try await withEngine([busy, quick]) { engine in
+            // Also when something fails: the handler would never end, and neither would the test.
+            defer { isDone.store(true, ordering: .relaxed) }
             let first = try await engine.client.spawn("busy", params: nil)
             try await engine.waitUntil(first.taskID, is: .running)
             let second = try await engine.client.spawn("quick", params: nil)
-            _ = try await second.result(timeout: .seconds(20))
+            _ = try await second.result(timeout: .seconds(60))
             isDone.store(true, ordering: .relaxed)
-            _ = try await first.result(timeout: .seconds(20))
+            _ = try await first.result(timeout: .seconds(60))
         }
     }
 
@@ -34,7 +36,8 @@ struct BusyHandlerTests {
             while !isDone.load(ordering: .relaxed) {}
             return .complete
         }
-        let run = try await shutDown(handler, at: point) { client, task in
+        let run = try await shutDown(handler, at: point) { _, _ in
+            defer { isDone.store(true, ordering: .relaxed) }
             try await TestDatabase.current.wait(
                 until: "select state = 'pending' and claimed_by is null from absurd.r_default")
             isDone.store(true, ordering: .relaxed)

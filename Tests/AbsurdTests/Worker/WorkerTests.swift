@@ -54,6 +54,7 @@ struct WorkerTests {
             return .complete
         }
         try await withEngine([handler]) { engine in
+            defer { gate.open() }
             let events = engine.pool.events()
             let task = try await engine.client.spawn("late", params: nil)
             await gate.untilArrived()
@@ -80,12 +81,13 @@ struct WorkerTests {
             return .complete("first")
         }
         try await withEngine([handler]) { engine in
+            defer { gate.open() }
             let task = try await engine.client.spawn("slow", params: nil)
             await gate.untilArrived()
             // The claim expires; the worker's own next claim sweeps it and takes the second attempt.
             _ = try await engine.rows(
                 "update absurd.r_default set claim_expires_at = now() - interval '1 second'")
-            #expect(try await task.result(timeout: .seconds(20)) == "second")
+            #expect(try await task.result(timeout: .seconds(60)) == "second")
             gate.open()
             try await eventually("the first execution has ended") { !reasons.withLock(\.isEmpty) }
         }
@@ -103,6 +105,7 @@ struct WorkerTests {
             $0.renewal = .automatic(upTo: .minutes(1))
         }
         try await withEngine([handler], options: options) { engine in
+            defer { gate.open() }
             let task = try await engine.client.spawn("silent", params: nil)
             await gate.untilArrived()
             let first = try await engine.run("claim_expires_at", of: task.taskID, as: PostgresTimestamp.self)
@@ -112,7 +115,7 @@ struct WorkerTests {
                     > first.microseconds + 1_000_000
             }
             gate.open()
-            #expect(try await task.result(timeout: .seconds(20)) == 1)
+            #expect(try await task.result(timeout: .seconds(60)) == 1)
         }
     }
 
@@ -125,7 +128,7 @@ struct WorkerTests {
         try await withEngine([handler], options: testOptions { $0.workers = 3 }) { engine in
             let requests = try (0..<200).map { _ in try SpawnRequest("counted", params: nil) }
             let tasks = try await engine.client.spawnMany(requests)
-            for task in tasks { _ = try await task.result(timeout: .seconds(30)) }
+            for task in tasks { _ = try await task.result(timeout: .seconds(60)) }
             #expect(Set(engine.pool.workers.map(\.id)).count == 3)
         }
         #expect(executions.withLock { $0.count } == 200)
@@ -139,13 +142,14 @@ struct WorkerTests {
             return .complete
         }
         try await withEngine([handler], options: testOptions { $0.concurrency = 2 }) { engine in
+            defer { gate.open() }
             let task = try await engine.client.spawn("held", params: nil)
             await gate.untilArrived()
             let slots = engine.pool.workers[0].slots
             #expect(slots.map(\.number) == [0, 1])
             #expect(slots.map(\.run?.taskID) == [task.taskID, nil])
             gate.open()
-            _ = try await task.result(timeout: .seconds(20))
+            _ = try await task.result(timeout: .seconds(60))
             try await eventually("the slot is free") {
                 engine.pool.workers[0].slots.allSatisfy { $0.run == nil }
             }
