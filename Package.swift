@@ -71,6 +71,7 @@ let package = Package(
             dependencies: [
                 "Absurd",
                 "EphemeralPostgres",
+                "LibPQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Subprocess", package: "swift-subprocess"),

@@ -25,6 +25,7 @@ struct AbsurdTool: AsyncParsableCommand {
                     SpawnCommand.self, EmitCommand.self, CancelCommand.self, RetryCommand.self,
                     CleanupCommand.self,
                 ]),
+            CommandGroup(name: "Measure", subcommands: [BenchCommand.self]),
         ]
     )
 

@@ -178,8 +178,23 @@ static const unsigned char absurd_swift_73_spawn_rest[] = {
 static const unsigned char absurd_swift_75_cancel[] = {
 #embed "../../sql/absurd_swift/75_cancel.sql"
 };
+static const unsigned char absurd_swift_76_emit[] = {
+#embed "../../sql/absurd_swift/76_emit.sql"
+};
+static const unsigned char absurd_swift_77_wake_event_waits[] = {
+#embed "../../sql/absurd_swift/77_wake_event_waits.sql"
+};
 static const unsigned char absurd_swift_80_missing_indexes[] = {
 #embed "../../sql/absurd_swift/80_missing_indexes.sql"
+};
+static const unsigned char absurd_swift_85_wake_ups[] = {
+#embed "../../sql/absurd_swift/85_wake_ups.sql"
+};
+static const unsigned char absurd_swift_86_arm[] = {
+#embed "../../sql/absurd_swift/86_arm.sql"
+};
+static const unsigned char absurd_swift_87_result_listeners[] = {
+#embed "../../sql/absurd_swift/87_result_listeners.sql"
 };
 
 #define FILE_ROW(path, array) {path, array, sizeof(array)}
@@ -243,7 +258,12 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/72_spawn_rows.sql", absurd_swift_72_spawn_rows),
     FILE_ROW("absurd_swift/73_spawn_rest.sql", absurd_swift_73_spawn_rest),
     FILE_ROW("absurd_swift/75_cancel.sql", absurd_swift_75_cancel),
+    FILE_ROW("absurd_swift/76_emit.sql", absurd_swift_76_emit),
+    FILE_ROW("absurd_swift/77_wake_event_waits.sql", absurd_swift_77_wake_event_waits),
     FILE_ROW("absurd_swift/80_missing_indexes.sql", absurd_swift_80_missing_indexes),
+    FILE_ROW("absurd_swift/85_wake_ups.sql", absurd_swift_85_wake_ups),
+    FILE_ROW("absurd_swift/86_arm.sql", absurd_swift_86_arm),
+    FILE_ROW("absurd_swift/87_result_listeners.sql", absurd_swift_87_result_listeners),
 };
 
 const struct absurd_sql_file *absurd_sql_files(size_t *count) {

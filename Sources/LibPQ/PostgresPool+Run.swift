@@ -4,9 +4,13 @@ import Synchronization
 extension PostgresPool {
     private static let sweepInterval: Duration = .seconds(15)
 
+    package func run() async throws { try await run(beforeClosing: {}) }
+
     /// Closes connections that died or were idle for longer than ``PostgresConfiguration/idleTimeout``, until
     /// graceful shutdown or cancellation; then closes the pool.
-    package func run() async throws {
+    ///
+    /// - Parameter beforeClosing: What still needs connections then; bounds its own time.
+    package func run(beforeClosing: @Sendable () async -> Void) async throws {
         try? await cancelWhenGracefulShutdown {
             while true {
                 // Throws only when it is time to stop.
@@ -14,6 +18,7 @@ extension PostgresPool {
                 await self.sweep(now: .now)
             }
         }
+        await beforeClosing()
         await close()
     }
 

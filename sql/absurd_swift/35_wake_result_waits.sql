@@ -1,11 +1,11 @@
--- After tasks ended: wake the runs that are parked until then (await_task), and drop what the ended
--- runs themselves had registered.
+-- After tasks ended: tell programs that listen for their results (87_result_listeners), wake the runs that
+-- are parked until then (await_task), and drop what the ended runs themselves had registered.
 --
 -- Must be a statement after the one that changed the task rows: the parent registers under a share lock
 -- on its child's task row, so by then its registration is visible. A registration whose run is no longer
 -- parked under that token is dropped without effect.
 --
--- Locks: registrations of the tasks, then of each queue the parked runs with their tasks, SKIP LOCKED.
+-- Locks: those of notify_results; registrations of the tasks, then of each queue the parked runs with their tasks, SKIP LOCKED.
 -- A run that is locked is being claimed or cancelled, or looks for itself at its poll.
 create or replace function absurd_swift.wake_result_waits(
   p_queue text,
@@ -21,6 +21,7 @@ declare
   v_runs uuid[];
   v_tokens timestamptz[];
 begin
+  perform absurd_swift.notify_results(p_queue, p_tasks);
   if exists (select from absurd_swift.result_waits w where w.queue = p_queue) then
     delete from absurd_swift.result_waits w where w.queue = p_queue and w.run_id = any (p_runs);
   end if;

@@ -17,11 +17,8 @@ extension AbsurdClient {
     package func emitEvent(_ event: String, payload: JSONText, on queue: String) async throws {
         try validateQueueName(queue)
         try validateEventName(event)
-        let parameters: [SQLParameter] = [.text(queue), .text(event), .text(payload.text)]
         try await translatingErrors(queue: queue) {
-            try await resendingAfterConflict {
-                _ = try await pool.query("select absurd.emit_event($1, $2, $3::jsonb)", parameters)
-            }
+            try await producer.emit(EmitRow(event: event, payload: payload), on: queue).check(event: event)
         }
     }
 
@@ -31,16 +28,24 @@ extension AbsurdClient {
     }
 }
 
-/// Sends an idempotent statement again, a few times, after a lost connection or a deadlock.
-package func resendingAfterConflict<Result>(_ send: () async throws -> Result) async throws -> Result {
-    for _ in 0..<3 {
+/// Sends an idempotent statement again, a few times, after a lost connection or a conflict of locks.
+package func resendingAfterConflict<Result>(
+    attempts: Int = 4, _ send: () async throws -> Result
+) async throws -> Result {
+    var pauses = Backoff(base: .milliseconds(5), cap: .milliseconds(500))
+    for _ in 1..<max(attempts, 1) {
         do {
             return try await send()
-        } catch let error as PostgresError
-            where error.code == .connectionLost || error.isLockConflict || error.sqlState == "40001"
-        {
-            continue
+        } catch let error as PostgresError where error.isWorthResending {
+            // When cancelled, the next attempt says so.
+            try? await Task.sleep(for: pauses.next())
         }
     }
     return try await send()
+}
+
+extension PostgresError {
+    fileprivate var isWorthResending: Bool {
+        code == .connectionLost || code == .commitUnknown || isLockConflict || sqlState == "40001"
+    }
 }

@@ -2,12 +2,6 @@ import LibPQ
 import ServiceContextModule
 import Tracing
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
 extension AbsurdClient {
     /// Spawns a task of a kind into the kind's queue.
     ///
@@ -58,21 +52,29 @@ extension AbsurdClient {
     package func spawn<Output: Sendable>(
         _ request: SpawnRequest, output: OutputCodec<Output>
     ) async throws -> TaskHandle<Output> {
-        let handles = try await spawn([request], output: output)
-        guard let handle = handles.first else { throw SpawnStatement.wrongAnswer }
-        return handle
+        let request = try await prepare(request)
+        return try await spanning([request]) { requests in
+            if identifiers.needsClock { try await readClock() }
+            let row = try SpawnRow(requests[0], identifiers)
+            return try await translatingErrors(queue: request.queue) {
+                try await producer.spawn(row, on: request.queue).task(named: row.taskName)
+                    .handle(client: self, queue: request.queue, output: output)
+            }
+        }
     }
 
     private func spawn<Output: Sendable>(
         _ requests: [SpawnRequest], output: OutputCodec<Output>
     ) async throws -> [TaskHandle<Output>] {
-        let prepared = try await prepare(requests)
+        var prepared: [SpawnRequest] = []
+        prepared.reserveCapacity(requests.count)
+        for request in requests { prepared.append(try await prepare(request)) }
         if identifiers.needsClock { try await readClock() }
         var handles = [TaskHandle<Output>?](repeating: nil, count: prepared.count)
         for (queue, positions) in Dictionary(grouping: prepared.indices, by: { prepared[$0].queue }) {
-            let statement = try SpawnStatement(
-                queue: queue, requests: positions.map { prepared[$0] }, identifiers: identifiers)
-            let spawned = try await send(statement)
+            let spawned = try await spanning(positions.map { prepared[$0] }) { requests in
+                try await spawnTogether(requests, positions, on: queue)
+            }
             for (position, task) in zip(positions, spawned) {
                 handles[position] = task.handle(client: self, queue: queue, output: output)
             }
@@ -80,18 +82,25 @@ extension AbsurdClient {
         return handles.compactMap(\.self)
     }
 
-    /// Hooks, tracing headers and validation: everything that needs no database.
-    package func prepare(_ requests: [SpawnRequest]) async throws -> [SpawnRequest] {
-        var prepared: [SpawnRequest] = []
-        prepared.reserveCapacity(requests.count)
-        for request in requests {
-            var request = try await hooks.beforeSpawn?(request) ?? request
-            try validateQueueName(request.queue)
-            try validateTaskName(request.taskName)
-            TracingHeaders.inject(into: &request.options.headers)
-            prepared.append(request)
+    /// Hook and validation: what needs no database.
+    package func prepare(_ request: SpawnRequest) async throws -> SpawnRequest {
+        let request = try await hooks.beforeSpawn?(request) ?? request
+        try validateQueueName(request.queue)
+        try validateTaskName(request.taskName)
+        return request
+    }
+
+    /// Runs `body` in the span of a spawn, with requests that carry the span's context to the handlers.
+    package func spanning<Result>(
+        _ requests: [SpawnRequest], _ body: ([SpawnRequest]) async throws -> Result
+    ) async throws -> Result {
+        let name = requests.count == 1 ? requests[0].taskName : "\(requests.count) tasks"
+        return try await withSpan("spawn \(name)", ofKind: .producer) { span in
+            span.attributes["absurd.queue"] = requests.first?.queue
+            var requests = requests
+            for index in requests.indices { TracingHeaders.inject(into: &requests[index].options.headers) }
+            return try await body(requests)
         }
-        return prepared
     }
 
     package func readClock() async throws {
@@ -100,27 +109,24 @@ extension AbsurdClient {
         identifiers.setClock(databaseNow: try row.decode("now"))
     }
 
-    /// Sends the statement, once more when the connection was lost: its identifiers make that harmless.
-    private func send(_ statement: SpawnStatement) async throws -> [SpawnedTask] {
-        try await withSpan("spawn \(statement.spanName)", ofKind: .producer) { span in
-            span.attributes["absurd.queue"] = statement.queue
-            return try await translatingErrors(queue: statement.queue) {
-                do {
-                    return try await execute(statement)
-                } catch let error as PostgresError where error.code == .connectionLost {
-                    return try await execute(statement)
+    /// In a transaction, so that one refused task takes the others back; once more when the connection was lost,
+    /// which the rows' ids make harmless.
+    private func spawnTogether(
+        _ requests: [SpawnRequest], _ positions: [Int], on queue: String
+    ) async throws -> [SpawnedTask] {
+        let rows = try requests.map { try SpawnRow($0, identifiers) }
+        let statement = SpawnStatement(queue: queue, rows: rows)
+        return try await translatingErrors(queue: queue) {
+            try await resendingAfterConflict {
+                try await pool.withTransaction { connection in
+                    let answers = try statement.decode(
+                        try await connection.query(SpawnStatement.sql, statement.parameters))
+                    return try zip(answers, zip(rows, positions)).map { answer, row in
+                        try answer.task(
+                            named: row.0.taskName, place: rows.count == 1 ? "" : " (request \(row.1))")
+                    }
                 }
             }
-        }
-    }
-
-    /// A statement for several tasks runs in a transaction, so that one refused task takes the others back.
-    private func execute(_ statement: SpawnStatement) async throws -> [SpawnedTask] {
-        guard statement.count > 1 else {
-            return try statement.decode(try await pool.query(SpawnStatement.sql, statement.parameters))
-        }
-        return try await pool.withTransaction { connection in
-            try statement.decode(try await connection.query(SpawnStatement.sql, statement.parameters))
         }
     }
 }

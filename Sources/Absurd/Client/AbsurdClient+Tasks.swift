@@ -17,25 +17,23 @@ extension AbsurdClient {
     public func awaitTask(
         _ id: TaskID, on queue: String = "default", timeout: Duration? = nil
     ) async throws -> TaskSnapshot {
-        let deadline = try timeout.map { ContinuousClock.now + (try $0.validated("the timeout of a result")) }
-        var pause = Duration.milliseconds(50)
-        while true {
-            guard let snapshot = try await task(id, on: queue) else {
-                throw AbsurdError.taskMissing(id, queue)
-            }
-            if snapshot.state.isTerminal { return snapshot }
-            if let deadline {
-                let left = deadline - .now
-                guard left > .zero else {
-                    throw AbsurdError(
-                        .timedOut,
-                        "task \(id) has not ended in time; it is \(snapshot.state.rawValue) and goes on")
-                }
-                pause = min(pause, left)
-            }
-            try await Task.sleep(for: pause)
-            pause = min(pause * 2, .seconds(1))
+        try validateQueueName(queue)
+        let timeout = try timeout?.validated("the timeout of a result")
+        if timeout == .zero { return try await lookOnce(at: id, on: queue) }
+        let turn = await wakeUps.results.outcome(
+            of: id, on: queue, timeout: timeout, loop: wakeUps.resultLoop, listenerLoop: wakeUps.listenerLoop)
+        switch turn {
+        case .ended(let snapshot): return snapshot
+        case .failed(let error): throw error
+        case .cancelled: throw CancellationError()
+        case .timedOut(let state): throw AbsurdError.notEnded(id, state)
         }
+    }
+
+    private func lookOnce(at id: TaskID, on queue: String) async throws -> TaskSnapshot {
+        guard let snapshot = try await task(id, on: queue) else { throw AbsurdError.taskMissing(id, queue) }
+        guard snapshot.state.isTerminal else { throw AbsurdError.notEnded(id, snapshot.state) }
+        return snapshot
     }
 
     /// Cancels a task unless it has ended.
@@ -110,11 +108,15 @@ extension AbsurdClient {
 extension TaskSnapshot {
     package init(_ row: SQLRow) throws {
         guard let state = try TaskState(row, "state") else { throw SpawnStatement.wrongAnswer }
-        let result = try row.decode("result", as: String?.self).map(JSONText.init)
-        let reason = try row.decode("failure_reason", as: String?.self).map(JSONText.init)
+        try self.init(
+            state: state, resultText: try row.decode("result", as: String?.self).map(JSONText.init),
+            failureText: try row.decode("failure_reason", as: String?.self).map(JSONText.init))
+    }
+
+    package init(state: TaskState, resultText: JSONText?, failureText: JSONText?) throws {
         self.init(
-            state: state, result: state == .completed ? try result?.value() ?? .null : nil,
-            failure: state == .failed ? TaskFailure(reason: try reason?.value() ?? .null) : nil)
+            state: state, result: state == .completed ? try resultText?.value() ?? .null : nil,
+            failure: state == .failed ? TaskFailure(reason: try failureText?.value() ?? .null) : nil)
     }
 }
 

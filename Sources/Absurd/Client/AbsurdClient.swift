@@ -18,19 +18,33 @@ public final class AbsurdClient: Service, Sendable {
     package let identifiers = IdentifierMaker()
     /// The runs whose handlers are executing in this process.
     package let executions = ExecutionRegistry()
+    package let wakeUps: WakeUps
+    /// The workers that have runs to give back before the connections may be closed.
+    package let debts = Debts()
+    package let producer: Producer
 
     /// - Throws: ``AbsurdError`` with the code `invalidConfiguration`. No connection is made here.
     public init(
         _ configuration: AbsurdConfiguration, hooks: Hooks = Hooks(), logger: Logger = Logger(label: "absurd")
     ) throws {
-        self.pool = PostgresPool(configuration: try configuration.postgres(), logger: logger)
+        let settings = try configuration.postgres()
+        let pool = PostgresPool(configuration: settings, logger: logger)
+        self.pool = pool
+        self.wakeUps = WakeUps(
+            pool: pool, settings, listens: configuration.listens,
+            fallbackInterval: configuration.fallbackInterval, logger: logger)
+        self.producer = Producer(pool: pool)
         self.hooks = hooks
         self.logger = logger
     }
 
     /// Keeps idle connections healthy until shut down or cancelled, then closes all.
+    ///
+    /// When all services of a group are cancelled at once, it first lets the workers of this client give their runs
+    /// back, for at most ten seconds.
     public func run() async throws {
-        try await pool.run()
+        try await pool.run(beforeClosing: { await self.debts.settled(within: .seconds(10)) })
+        await wakeUps.listener.close()
     }
 
     /// Closes all connections.
@@ -38,6 +52,7 @@ public final class AbsurdClient: Service, Sendable {
     /// Calls after it throw.
     public func close() async {
         await pool.close()
+        await wakeUps.listener.close()
     }
 }
 

@@ -25,6 +25,17 @@ public struct AbsurdConfiguration: Sendable {
     /// 1.21. Defaults to true.
     public var preparesStatements = true
 
+    /// Whether workers and callers of ``TaskHandle/result(timeout:)`` are told of changes, on one more connection that
+    /// listens, instead of asking.
+    ///
+    /// They ask every five seconds all the same, in case that a notification went astray. Turn it off behind a transaction pooler, which does not pass notifications on. Without it, and while that
+    /// connection is away, only latency changes: idle workers ask each ``WorkerOptions/pollInterval``. Defaults to
+    /// true.
+    public var listens = true
+
+    /// How long a queue, or a result, goes without a look although changes are told.
+    package var fallbackInterval: Duration = .seconds(5)
+
     /// How long one statement may take before it is cancelled.
     ///
     /// At least one second. Defaults to 30 seconds.

@@ -67,23 +67,27 @@ extension Transaction {
     private func spawn<Output: Sendable>(
         _ request: SpawnRequest, output: OutputCodec<Output>
     ) async throws -> TaskHandle<Output> {
-        let requests = try await client.prepare([request])
-        if client.identifiers.needsClock {
-            // On this connection: the pool may have no other to lend.
-            let rows = try await translatingErrors {
-                try await connection.query("select absurd.current_time() as now")
+        let request = try await client.prepare(request)
+        return try await client.spanning([request]) { requests in
+            if client.identifiers.needsClock { try await readClock() }
+            let row = try SpawnRow(requests[0], client.identifiers)
+            let statement = SpawnStatement(queue: request.queue, rows: [row])
+            let rows = try await translatingErrors(queue: request.queue) {
+                try await connection.query(SpawnStatement.sql, statement.parameters)
             }
-            if let now = try rows.first?.decode("now", as: PostgresTimestamp.self) {
-                client.identifiers.setClock(databaseNow: now)
-            }
+            guard let answer = try statement.decode(rows).first else { throw SpawnStatement.wrongAnswer }
+            return try answer.task(named: row.taskName)
+                .handle(client: client, queue: request.queue, output: output)
         }
-        let queue = requests[0].queue
-        let statement = try SpawnStatement(queue: queue, requests: requests, identifiers: client.identifiers)
-        let rows = try await translatingErrors(queue: queue) {
-            try await connection.query(SpawnStatement.sql, statement.parameters)
+    }
+
+    /// On this connection: the pool may have no other to lend.
+    private func readClock() async throws {
+        let rows = try await translatingErrors {
+            try await connection.query("select absurd.current_time() as now")
         }
-        guard let task = try statement.decode(rows).first else { throw SpawnStatement.wrongAnswer }
-        return task.handle(client: client, queue: queue, output: output)
+        guard let row = rows.first else { throw SpawnStatement.wrongAnswer }
+        client.identifiers.setClock(databaseNow: try row.decode("now"))
     }
 
     /// Emits an event when the transaction commits.
@@ -93,9 +97,10 @@ extension Transaction {
         try validateQueueName(queue)
         try validateEventName(event)
         let text = try encodeDocument(payload, named: "the payload of event '\(event)'")
-        _ = try await translatingErrors(queue: queue) {
-            try await connection.query(
-                "select absurd.emit_event($1, $2, $3::jsonb)", [.text(queue), .text(event), .text(text.text)])
+        let statement = EmitStatement(queue: queue, rows: [EmitRow(event: event, payload: text)])
+        let rows = try await translatingErrors(queue: queue) {
+            try await connection.query(EmitStatement.sql, statement.parameters)
         }
+        try statement.decode(rows).first?.check(event: event)
     }
 }

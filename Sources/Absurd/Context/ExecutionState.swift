@@ -48,7 +48,10 @@ package struct ExecutionState: Sendable {
     ///
     /// The n-th use of `name` is stored as `name#n`, as all SDKs do. A name may repeat only within one Swift
     /// task: the order among several is not the same from one execution to the next.
-    package mutating func admit(_ name: String, owner: Int) -> Admission {
+    ///
+    /// - Parameter holdsRun: Whether the call, if it proceeds, keeps the run from being parked until
+    ///   ``callEnded()``. It counts from here on, so that nothing parks the run before the call has begun.
+    package mutating func admit(_ name: String, owner: Int, holdsRun: Bool = false) -> Admission {
         switch phase {
         case .ended(let end):
             callsAfterEnd += 1
@@ -69,17 +72,20 @@ package struct ExecutionState: Sendable {
         names[name] = use
         let checkpoint = use.count == 1 ? name : "\(name)#\(use.count)"
         if let state = checkpoints[checkpoint] { return .known(checkpoint: checkpoint, state: state) }
+        if holdsRun { callsInFlight += 1 }
         return .proceed(checkpoint: checkpoint)
     }
 
     /// Admits a call that has no name of its own, such as a heartbeat.
-    package mutating func admitUnnamed() -> Admission {
+    package mutating func admitUnnamed(holdsRun: Bool = false) -> Admission {
         switch phase {
         case .ended(let end):
             callsAfterEnd += 1
             return .ended(end, repeats: callsAfterEnd)
         case .parking: return .hold
-        case .running: return .proceed(checkpoint: "")
+        case .running:
+            if holdsRun { callsInFlight += 1 }
+            return .proceed(checkpoint: "")
         }
     }
 

@@ -37,7 +37,7 @@ extension TaskContext {
     private func spawn<Output: Sendable>(
         _ request: SpawnRequest, name: String?, output: OutputCodec<Output>
     ) async throws -> TaskHandle<Output> {
-        switch try await admit(name ?? "$spawn:\(request.taskName)") {
+        switch try await admit(name ?? "$spawn:\(request.taskName)", holdsRun: true) {
         case .known(let checkpoint, let state):
             let record = try decode(state ?? .null, of: checkpoint, OutputCodec<SpawnRecord>.codable)
             return TaskHandle(
@@ -46,7 +46,7 @@ extension TaskContext {
         case .proceed(let checkpoint):
             var request = request
             request.options.idempotencyKey = request.options.idempotencyKey ?? "\(taskID):\(checkpoint)"
-            return try await inFlight {
+            return try await holding {
                 let handle = try await client.spawn(request, output: output)
                 let record = SpawnRecord(
                     queue: handle.queue, taskID: handle.taskID, runID: handle.runID, attempt: handle.attempt)
@@ -77,12 +77,12 @@ extension TaskContext {
         case .known(let checkpoint, let state):
             return try decode(state ?? .null, of: checkpoint, OutputCodec<TaskSnapshot>.codable)
         case .proceed(let checkpoint):
-            let (key, holder) = (run.key, run.holder)
+            let key = run.key
             let answer = try await lookThenPark { writer, parks in
                 let wait = TaskWait(
                     key: key, step: checkpoint, queue: handle.queue, task: handle.taskID,
                     pollDelay: Self.resultPollDelay, parks: parks)
-                return try await writer.awaitTask(wait, holder: holder)
+                return try await writer.awaitTask(wait)
             }
             guard case .received(let text) = answer else {
                 throw AbsurdError.taskMissing(handle.taskID, handle.queue)

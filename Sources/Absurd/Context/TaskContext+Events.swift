@@ -64,10 +64,10 @@ extension TaskContext {
         case .known(_, let state):
             return state ?? .null
         case .proceed(let checkpoint):
-            let (key, holder) = (run.key, run.holder)
+            let key = run.key
             let answer = try await lookThenPark { writer, parks in
                 let wait = EventWait(key: key, step: checkpoint, event: event, timeout: timeout, parks: parks)
-                return try await writer.awaitEvent(wait, holder: holder)
+                return try await writer.awaitEvent(wait)
             }
             guard case .received(let payload) = answer else { throw EventTimeout(event: event) }
             cached(checkpoint, payload)

@@ -9,13 +9,8 @@ extension TaskContext {
         try await admitUnnamed()
         let seconds =
             try duration.map { try max($0.wholeSeconds("the time of a heartbeat"), 1) } ?? claimTimeout
-        let holder = run.holder
         // A claim without end needs no renewal; the call still asks whether it stands.
         let renewal = RenewWrite(key: run.key, claimTimeout: seconds > 0 ? seconds : nil)
-        _ = try await write(
-            refusal: \.refusal
-        ) { writer in
-            try await writer.renew(renewal, holder: holder)
-        }
+        _ = try await write { try await $0.renew(renewal) }
     }
 }

@@ -64,9 +64,8 @@ extension TaskContext {
         until due: FinishWrite.Due, checkpoint: (step: String, state: JSONText)?
     ) async throws {
         let write = FinishWrite(key: run.key, action: .sleep(until: due, checkpoint: checkpoint))
-        let holder = run.holder
         _ = try await park { writer in
-            switch try await writer.finish(write, holder: holder) {
+            switch try await writer.finish(write) {
             case .done: .parked
             case .refused(let refusal): .refused(refusal)
             }

@@ -25,11 +25,11 @@ extension TaskContext {
     private func step<Value: Sendable>(
         _ name: String, codec: OutputCodec<Value>, _ body: @Sendable () async throws -> Value
     ) async throws -> Value {
-        switch try await admit(name) {
+        switch try await admit(name, holdsRun: true) {
         case .known(let checkpoint, let state):
             return try decode(state ?? .null, of: checkpoint, codec)
         case .proceed(let checkpoint):
-            return try await inFlight {
+            return try await holding {
                 let value = try await withSpan("step \(name)") { span in
                     span.attributes["absurd.step"] = checkpoint
                     return try await Self.$currentStep.withValue(checkpoint) { try await body() }
@@ -60,8 +60,8 @@ extension TaskContext {
         _ step: OpenStep<Value>, _ value: Value
     ) async throws -> Value {
         if let recorded = step.recorded { return recorded }
-        try await admitUnnamed()
-        return try await inFlight { try await record(value, as: step.checkpoint, .codable) }
+        try await admitUnnamed(holdsRun: true)
+        return try await holding { try await record(value, as: step.checkpoint, .codable) }
     }
 }
 
@@ -96,12 +96,7 @@ extension TaskContext {
     package func store(_ state: JSONText, as checkpoint: String) async throws -> JSONText? {
         let write = CheckpointWrite(
             key: run.key, step: checkpoint, state: state, claimTimeout: claimTimeout > 0 ? claimTimeout : nil)
-        let holder = run.holder
-        let answer = try await self.write(
-            refusal: \.refusal
-        ) { writer in
-            try await writer.checkpoint(write, holder: holder)
-        }
+        let answer = try await self.write { try await $0.checkpoint(write) }
         if case .kept(let stored) = answer {
             cached(checkpoint, stored)
             return stored ?? .null

@@ -14,7 +14,7 @@ public final class TaskContext: Sendable {
     package let writer: RunWriter
     package let client: AbsurdClient
     package let claimTimeout: Int
-    package let logger: Logger
+    private let observer: WorkerObserver
     private let state: Mutex<ExecutionState>
     /// Everybody who waits for the state to change; resumed all together, each looks again.
     private let changes = ChangeSignal()
@@ -24,13 +24,13 @@ public final class TaskContext: Sendable {
 
     package init(
         run: ClaimedRun, checkpoints: [String: JSONText?], writer: RunWriter, client: AbsurdClient,
-        claimTimeout: Int, logger: Logger
+        claimTimeout: Int, observer: WorkerObserver
     ) {
         self.run = run
         self.writer = writer
         self.client = client
         self.claimTimeout = claimTimeout
-        self.logger = logger
+        self.observer = observer
         self.state = Mutex(ExecutionState(checkpoints: checkpoints))
         (self.ended, self.endedContinuation) = AsyncStream.makeStream(of: Never.self)
     }
@@ -52,6 +52,11 @@ extension TaskContext {
     /// Empty when there is none.
     public var headers: [String: JSONValue] { run.info.headers }
     public var info: RunInfo { run.info }
+
+    /// The worker's logger with the task's and the run's ids.
+    ///
+    /// Made at each call.
+    package var logger: Logger { observer.logger(for: run.info) }
 
     /// The parameters decoded as a type.
     ///
@@ -75,7 +80,10 @@ extension TaskContext {
     }
 
     /// Lets a durable call in, or throws because the execution has ended or the call is not allowed here.
-    package func admit(_ name: String) async throws -> Admitted {
+    ///
+    /// - Parameter holdsRun: Whether the run may not be parked while the call goes on; the caller then goes on
+    ///   in ``holding(_:)`` if it is told to proceed.
+    package func admit(_ name: String, holdsRun: Bool = false) async throws -> Admitted {
         guard !name.allSatisfy(\.isWhitespace) else {
             throw AbsurdError.invalidArgument("the name of a step must not be empty")
         }
@@ -85,12 +93,12 @@ extension TaskContext {
                     + "after that step")
         }
         let owner = withUnsafeCurrentTask { $0?.hashValue ?? 0 }
-        return try await admit { $0.admit(name, owner: owner) }
+        return try await admit { $0.admit(name, owner: owner, holdsRun: holdsRun) }
     }
 
     /// Lets in a call that leaves no checkpoint and may be made anywhere in the handler.
-    package func admitUnnamed() async throws {
-        _ = try await admit { $0.admitUnnamed() }
+    package func admitUnnamed(holdsRun: Bool = false) async throws {
+        _ = try await admit { $0.admitUnnamed(holdsRun: holdsRun) }
     }
 
     private func admit(
@@ -126,19 +134,25 @@ extension TaskContext {
     /// Runs a call that keeps the run from being parked until it is over.
     package func inFlight<Result>(_ body: () async throws -> Result) async rethrows -> Result {
         state.withLock { $0.callStarted() }
-        defer {
-            state.withLock { $0.callEnded() }
-            changes.signal()
-        }
+        defer { endHold() }
         return try await body()
+    }
+
+    /// Runs a call that was admitted so that it keeps the run from being parked until it is over.
+    package func holding<Result>(_ body: () async throws -> Result) async rethrows -> Result {
+        defer { endHold() }
+        return try await body()
+    }
+
+    private func endHold() {
+        state.withLock { $0.callEnded() }
+        changes.signal()
     }
 
     /// Sends a write, unless the execution has ended, and learns from a refusal that it has.
     ///
-    /// The write is not cancelled with the handler's Swift task: its step has happened.
-    package func write<Answer: Sendable>(
-        refusal: (Answer) -> Refusal?, _ send: @escaping @Sendable (RunWriter) async throws -> Answer
-    ) async throws -> Answer {
+    /// The writer does not heed the cancellation of the handler's Swift task: the step has happened.
+    package func write<Answer: LaneAnswer>(_ send: (RunWriter) async throws -> Answer) async throws -> Answer {
         let end: ExecutionState.End? = state.withLock {
             if $0.writeStarted() { return nil }
             guard case .ended(let end) = $0.phase else { return .finished }
@@ -149,9 +163,8 @@ extension TaskContext {
             state.withLock { $0.writeEnded() }
             changes.signal()
         }
-        let writer = self.writer
-        let answer = try await finishingDespiteCancellation { try await send(writer) }
-        guard let refusal = refusal(answer) else { return answer }
+        let answer = try await send(writer)
+        guard let refusal = answer.refusal else { return answer }
         try accept(refusal)
         return answer
     }
@@ -159,9 +172,7 @@ extension TaskContext {
     /// Parks the run if the statement says so.
     ///
     /// Waits until no other call is in flight.
-    package func park(_ send: @escaping @Sendable (RunWriter) async throws -> WaitAnswer) async throws
-        -> WaitAnswer
-    {
+    package func park(_ send: (RunWriter) async throws -> WaitAnswer) async throws -> WaitAnswer {
         while true {
             let ticket = changes.ticket()
             enum Turn { case mine, wait, ended(ExecutionState.End) }
@@ -179,13 +190,10 @@ extension TaskContext {
         }
     }
 
-    private func sendParking(_ send: @escaping @Sendable (RunWriter) async throws -> WaitAnswer) async throws
-        -> WaitAnswer
-    {
-        let writer = self.writer
+    private func sendParking(_ send: (RunWriter) async throws -> WaitAnswer) async throws -> WaitAnswer {
         let answer: WaitAnswer
         do {
-            answer = try await finishingDespiteCancellation { try await send(writer) }
+            answer = try await send(writer)
         } catch {
             state.withLock { $0.parkingAnswered(parked: false) }
             changes.signal()

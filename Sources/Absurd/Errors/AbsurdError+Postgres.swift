@@ -81,6 +81,11 @@ extension AbsurdError {
                 + "absurd queue create \(shellWord(queue))", sqlState: sqlState, serverMessage: serverMessage)
     }
 
+    package static func notEnded(_ task: TaskID, _ state: TaskState?) -> AbsurdError {
+        let found = state.map { "; it is \($0.rawValue) and goes on" } ?? ""
+        return AbsurdError(.timedOut, "task \(task) has not ended in time\(found)")
+    }
+
     package static func taskMissing(_ task: TaskID, _ queue: String) -> AbsurdError {
         AbsurdError(.taskMissing, "queue '\(queue)' has no task \(task)")
     }

@@ -1,3 +1,4 @@
+import LibPQ
 package import Logging
 import Synchronization
 
@@ -14,8 +15,11 @@ package final class OutageLog: Sendable {
             return true
         }
         guard isNew else { return }
+        let isAway = (error as? PostgresError)?.isTransient ?? true
         logger.info(
-            "the database does not answer; trying again until it does",
+            isAway
+                ? "the database does not answer; trying again until it does"
+                : "the database refuses what the worker asks; trying again until it does not",
             metadata: ["error": .string(String(describing: error))])
     }
 

@@ -55,6 +55,15 @@ package final class EventBroadcaster: Sendable {
         return WorkerEvents(stream: stream, drops: drops)
     }
 
+    /// Ends all current subscriptions.
+    package func finish() {
+        let subscriptions = state.withLock { state in
+            defer { state.subscriptions = [:] }
+            return Array(state.subscriptions.values)
+        }
+        for (continuation, _) in subscriptions { continuation.finish() }
+    }
+
     package var isObserved: Bool { state.withLock { !$0.subscriptions.isEmpty } }
 
     package func send(_ event: WorkerEvent) {

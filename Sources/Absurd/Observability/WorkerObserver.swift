@@ -7,12 +7,16 @@ package struct WorkerObserver: Sendable {
     package let broadcaster: EventBroadcaster
     package let metrics: WorkerMetrics
     package let logger: Logger
+    private let slots: SlotCount
 
-    package init(workerID: String, queue: String, broadcaster: EventBroadcaster, logger: Logger) {
+    package init(
+        workerID: String, queue: String, broadcaster: EventBroadcaster, slots: SlotCount, logger: Logger
+    ) {
         self.workerID = workerID
         self.queue = queue
         self.broadcaster = broadcaster
         self.metrics = WorkerMetrics(queue: queue)
+        self.slots = slots
         var logger = logger
         logger[metadataKey: "absurd.worker"] = .string(workerID)
         logger[metadataKey: "absurd.queue"] = .string(queue)
@@ -26,6 +30,9 @@ package struct WorkerObserver: Sendable {
         }
         log(kind)
     }
+
+    package func slotTaken() { slots.change(by: 1) }
+    package func slotGivenBack() { slots.change(by: -1) }
 
     package func logger(for run: RunInfo) -> Logger {
         var logger = logger
@@ -45,13 +52,16 @@ package struct WorkerObserver: Sendable {
                 "worker restarted", metadata: ["absurd.restarts": "\(count)", "error": .string(error)])
         case .claimed(let count): logger.trace("claimed", metadata: ["absurd.runs": "\(count)"])
         case .claimFailed: break  // The outage log says it once.
-        case .started(let run): logger(for: run).trace("run started")
-        case .completed(let run, _): logger(for: run).debug("run completed")
+        // A logger for the run costs more than the rest of a report, so it is made only for what is logged.
+        case .started(let run): if logger.logLevel <= .trace { logger(for: run).trace("run started") }
+        case .completed(let run, _):
+            if logger.logLevel <= .debug { logger(for: run).debug("run completed") }
         case .failed(let run, let failure, let isFinal, _):
             // The message may quote stored data; the name does not.
             logger(for: run).info(
                 isFinal ? "task failed" : "attempt failed", metadata: ["error.name": .string(failure.name)])
-        case .suspended(let run, _): logger(for: run).debug("run suspended")
+        case .suspended(let run, _):
+            if logger.logLevel <= .debug { logger(for: run).debug("run suspended") }
         case .deferred(let run, let delay):
             logger(for: run).info(
                 "no handler for this task here, put off", metadata: ["absurd.delay": "\(delay)"])

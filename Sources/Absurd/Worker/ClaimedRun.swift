@@ -14,6 +14,8 @@ public struct ClaimedRun: Sendable {
     /// The payload that woke the run; nil when nothing was delivered, JSON `null` when that was the payload.
     package let eventPayload: JSONText?
     package let token: PostgresTimestamp
+    /// When the run was due.
+    package let due: PostgresTimestamp?
     /// Whether the task had been started before, so that it may have checkpoints.
     public let isResumed: Bool
     /// When the answer of the claim arrived here.
@@ -21,13 +23,14 @@ public struct ClaimedRun: Sendable {
 
     package init(
         info: RunInfo, params: JSONText, wakeEvent: String? = nil, eventPayload: JSONText? = nil,
-        token: PostgresTimestamp, isResumed: Bool, receivedAt: ContinuousClock.Instant = .now
+        token: PostgresTimestamp, due: PostgresTimestamp? = nil, isResumed: Bool, receivedAt: ContinuousClock.Instant = .now
     ) {
         self.info = info
         self.params = params
         self.wakeEvent = wakeEvent
         self.eventPayload = eventPayload
         self.token = token
+        self.due = due
         self.isResumed = isResumed
         self.receivedAt = receivedAt
     }

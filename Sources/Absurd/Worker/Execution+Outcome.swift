@@ -34,7 +34,7 @@ extension Execution {
     private func fail(
         _ failure: TaskFailure, _ handler: Handler, _ duration: Duration
     ) async -> WorkerEvent.Kind? {
-        await handler.onError?(failure, info)
+        if let onError = handler.onError { await callOnError(onError, failure) }
         var answer = await send(failure)
         if case .refused(.data)? = answer {
             // The reason itself cannot be stored, say for a NUL in its text: the failure still must be.
@@ -47,6 +47,17 @@ extension Execution {
         case .done(let state):
             return .failed(info, failure, isFinal: state.isTerminal, duration: duration)
         case .refused(let refusal): return ended(by: refusal)
+        }
+    }
+
+    /// Runs the user's hook, cancelled when the worker stops, so that it holds up no shutdown for longer.
+    private func callOnError(_ onError: @escaping Handler.OnError, _ failure: TaskFailure) async {
+        let (info, lifecycle) = (info, session.lifecycle)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await onError(failure, info) }
+            group.addTask { await lifecycle.reached(.stopping) }
+            await group.next()
+            group.cancelAll()
         }
     }
 
@@ -70,8 +81,7 @@ extension Execution {
     /// Sends a last write; nil when the database would not take it, and the run waits for its claim to expire.
     func send(_ write: FinishWrite) async -> FinishAnswer? {
         do {
-            let (writer, holder) = (session.writer, context.run.holder)
-            return try await finishingDespiteCancellation { try await writer.finish(write, holder: holder) }
+            return try await session.writer.finish(write)
         } catch {
             context.logger.info(
                 "the end of the run could not be stored; it is taken over when its claim expires",

@@ -16,8 +16,18 @@ struct Execution: Sendable {
             return await session.giveBack([run])
         }
         defer { executions.leave(run.info.runID) }
+        // The claim may have ended while the run's earlier execution was waited for.
+        if case .ended(let end) = context.phase { return report(endedBefore: end) }
         guard let handler = worker.handlers[run.info.taskName] else { return await deferUnknown() }
         await execute(handler)
+    }
+
+    private func report(endedBefore end: ExecutionState.End) {
+        switch end {
+        case .taskCancelled: worker.observer.report(.cancelled(run.info))
+        case .claimLost, .runFailed: worker.observer.report(.claimLost(run.info))
+        case .stopping, .suspended, .finished: break
+        }
     }
 
     private func execute(_ handler: Handler) async {
@@ -68,12 +78,20 @@ struct Execution: Sendable {
         guard let hook = worker.client.hooks.aroundExecution else {
             return try await handler.execute(context)
         }
-        let result = ResultBox()
-        try await hook(context) { [context] in result.store(try await handler.execute(context)) }
-        guard let value = result.value else {
+        let box = ResultBox()
+        try await hook(context) { [context] in
+            do {
+                box.store(.success(try await handler.execute(context)))
+            } catch {
+                box.store(.failure(error))
+                throw error
+            }
+        }
+        guard let result = box.result else {
             throw TaskFailure("the hook around executions did not call the handler", name: "HookError")
         }
-        return value
+        // Also the handler's error, should the hook have kept it.
+        return try result.get()
     }
 
     /// Puts a task without a handler here off for 15 to 30 seconds: during a rolling deploy another worker has it.
@@ -84,9 +102,9 @@ struct Execution: Sendable {
     }
 }
 
-/// Carries the handler's return out of a hook that only passes errors through.
+/// Carries what the handler came to past a hook, which returns nothing.
 private final class ResultBox: Sendable {
-    private let storage = Mutex<HandlerReturn?>(nil)
-    func store(_ value: HandlerReturn) { storage.withLock { $0 = value } }
-    var value: HandlerReturn? { storage.withLock(\.self) }
+    private let storage = Mutex<Result<HandlerReturn, any Error>?>(nil)
+    func store(_ result: Result<HandlerReturn, any Error>) { storage.withLock { $0 = result } }
+    var result: Result<HandlerReturn, any Error>? { storage.withLock(\.self) }
 }

@@ -21,10 +21,7 @@ package enum Outcome: Sendable {
         case .suspended: return .suspended
         case .claimLost, .runFailed: return .claimLost
         case .taskCancelled: return .taskCancelled
-        case .stopping:
-            // A handler that came to its end all the same may say so; the claim decides whether it still counts.
-            if case .success(.complete(let result)) = returned { return .complete(result) }
-            return .stopped
+        case .stopping: return .stopped
         case .finished: break
         }
         switch returned {

@@ -48,7 +48,7 @@ extension ClaimedRun {
                 workerID: holder.worker, headers: Self.object(headers)),
             params: JSONText(try row.decode("params")), wakeEvent: try row.decode("wake_event"),
             eventPayload: try row.decode("event_payload", as: String?.self).map(JSONText.init),
-            token: try row.decode("token"), isResumed: try row.decode("resumed"))
+            token: try row.decode("token"), due: try row.decode("due"), isResumed: try row.decode("resumed"))
     }
 
     /// Headers that are no object, which only foreign producers can store, count as none.

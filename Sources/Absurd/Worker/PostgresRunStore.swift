@@ -17,12 +17,13 @@ package struct PostgresRunStore: RunStore {
         let rows = try await send(
             """
             select run_id, task_id, attempt, task_name, params, max_attempts, headers, wake_event, event_payload,
-              token, resumed
-            from absurd_swift.claim($1, $2, $3, $4, null, $5)
+              token, due, resumed
+            from absurd_swift.claim($1, $2, $3, $4, $6, $5)
             """,
             [
                 .text(request.holder.queue), .text(request.holder.worker), .int(Int64(request.timeout)),
                 .int(Int64(request.limit)), .bool(request.sweeps),
+                request.dueFrom.map { .timestamp($0) } ?? .null,
             ])
         return try rows.map { try ClaimedRun($0, holder: request.holder) }
     }

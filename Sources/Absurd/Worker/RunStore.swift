@@ -48,12 +48,17 @@ package struct ClaimRequest: Sendable {
     package var limit: Int
     /// Also cancel tasks by their policies and fail runs whose claim has expired.
     package var sweeps = true
+    /// Runs that were due before this are not looked for; nil looks for all.
+    package var dueFrom: PostgresTimestamp?
 
-    package init(holder: ClaimHolder, timeout: Int, limit: Int, sweeps: Bool = true) {
+    package init(
+        holder: ClaimHolder, timeout: Int, limit: Int, sweeps: Bool = true, dueFrom: PostgresTimestamp? = nil
+    ) {
         self.holder = holder
         self.timeout = timeout
         self.limit = limit
         self.sweeps = sweeps
+        self.dueFrom = dueFrom
     }
 }
 

@@ -2,97 +2,60 @@ import LibPQ
 package import Logging
 import Synchronization
 
-/// The way back to the database for everything that executions record.
+/// The way back to the database for everything that one worker's executions record.
 ///
-/// Sends a write until it has an answer: a lost connection, a restarting server or a lock that somebody holds is
-/// nobody's answer. Repeating is harmless, because every write is idempotent under its claim.
+/// What concurrent executions write gathers while a statement is under way and leaves with the next one
+/// (``BatchLane``); a caller goes on only after its own row is committed. Sends until there is an answer: a lost
+/// connection, a restarting server or a lock that somebody holds is nobody's answer. Repeating is harmless, because
+/// every write is idempotent under its claim.
 package final class RunWriter: Sendable {
     private let store: any RunStore
-    private let outages: OutageLog
-    private let logger: Logger
-    private let isStopped = Atomic<Bool>(false)
+    private let holder: ClaimHolder
+    private let delivery: Delivery
+    private let finishes: WriteLane<FinishWrite, FinishAnswer>
+    private let checkpoints: WriteLane<CheckpointWrite, CheckpointAnswer>
+    private let renewals: WriteLane<RenewWrite, RenewAnswer>
+    private let eventWaits: WriteLane<EventWait, WaitAnswer>
+    private let taskWaits: WriteLane<TaskWait, WaitAnswer>
 
-    package init(store: any RunStore, outages: OutageLog, logger: Logger) {
+    package init(
+        store: any RunStore, holder: ClaimHolder, outages: OutageLog, logger: Logger,
+        limits: BatchLimits = BatchLimits()
+    ) {
         self.store = store
-        self.outages = outages
-        self.logger = logger
+        self.holder = holder
+        let delivery = Delivery(outages: outages, logger: logger)
+        self.delivery = delivery
+        finishes = WriteLane(delivery, limits) { try await store.finish($0, holder: holder, wait: $1) }
+        checkpoints = WriteLane(delivery, limits) { try await store.checkpoint($0, holder: holder, wait: $1) }
+        renewals = WriteLane(delivery, limits) { try await store.renew($0, holder: holder, wait: $1) }
+        eventWaits = WriteLane(delivery, limits) { try await store.awaitEvent($0, holder: holder, wait: $1) }
+        taskWaits = WriteLane(delivery, limits) { try await store.awaitTask($0, holder: holder, wait: $1) }
     }
 
     /// From now on a write that finds no database fails instead of trying again.
     ///
     /// For the end of a worker.
-    package func stopRetrying() { isStopped.store(true, ordering: .relaxed) }
+    package func stopRetrying() { delivery.stopRetrying() }
 
-    package func finish(_ write: FinishWrite, holder: ClaimHolder) async throws -> FinishAnswer {
-        try await finish([write], holder: holder)[0]
+    package func finish(_ write: FinishWrite) async throws -> FinishAnswer { try await finishes.send(write) }
+
+    /// Several runs in a statement of their own, beside the lane.
+    package func finish(_ writes: [FinishWrite]) async throws -> [FinishAnswer] {
+        try await finishes.sendAll(writes)
     }
 
-    package func finish(_ writes: [FinishWrite], holder: ClaimHolder) async throws -> [FinishAnswer] {
-        try await persisting({ $0.contains(.refused(.busy)) }) { wait in
-            try await self.store.finish(writes, holder: holder, wait: wait)
-        }
+    package func checkpoint(_ write: CheckpointWrite) async throws -> CheckpointAnswer {
+        try await checkpoints.send(write)
     }
 
-    package func checkpoint(_ write: CheckpointWrite, holder: ClaimHolder) async throws -> CheckpointAnswer {
-        try await persisting({ $0 == .refused(.busy) }) { wait in
-            try await self.store.checkpoint([write], holder: holder, wait: wait)[0]
-        }
-    }
+    package func renew(_ write: RenewWrite) async throws -> RenewAnswer { try await renewals.send(write) }
 
-    package func renew(_ write: RenewWrite, holder: ClaimHolder) async throws -> RenewAnswer {
-        try await persisting({ $0 == .refused(.busy) }) { wait in
-            try await self.store.renew([write], holder: holder, wait: wait)[0]
-        }
-    }
+    package func awaitEvent(_ write: EventWait) async throws -> WaitAnswer { try await eventWaits.send(write) }
 
-    package func awaitEvent(_ write: EventWait, holder: ClaimHolder) async throws -> WaitAnswer {
-        try await persisting({ $0 == .refused(.busy) }) { wait in
-            try await self.store.awaitEvent([write], holder: holder, wait: wait)[0]
-        }
-    }
+    package func awaitTask(_ write: TaskWait) async throws -> WaitAnswer { try await taskWaits.send(write) }
 
-    package func awaitTask(_ write: TaskWait, holder: ClaimHolder) async throws -> WaitAnswer {
-        try await persisting({ $0 == .refused(.busy) }) { wait in
-            try await self.store.awaitTask([write], holder: holder, wait: wait)[0]
-        }
-    }
-
-    package func loadCheckpoints(
-        queue: String, runs: [RunID]
-    ) async throws -> [RunID: [String: JSONText?]] {
-        try await persisting({ _ in false }) { _ in
-            try await self.store.loadCheckpoints(queue: queue, runs: runs)
-        }
-    }
-}
-
-extension RunWriter {
-    /// Sends until there is an answer that is not `busy`.
-    ///
-    /// The statement waits for locks only briefly; after a conflict it is sent so that it waits for none, and what
-    /// it then finds locked is sent again after a pause (`docs/sql.md`, lock order).
-    private func persisting<Answer>(
-        _ isBusy: (Answer) -> Bool, _ send: (_ wait: Bool) async throws -> Answer
-    ) async throws -> Answer {
-        var waits = true
-        var conflicts = Backoff(base: .milliseconds(10), cap: .milliseconds(250))
-        var outage = Backoff(base: .milliseconds(50), cap: .seconds(1))
-        while true {
-            do {
-                let answer = try await send(waits)
-                outages.succeeded(logger)
-                guard isBusy(answer) else { return answer }
-                waits = true
-                await sleepDespiteCancellation(for: conflicts.next())
-            } catch let error as PostgresError where error.isLockConflict {
-                waits = false
-            } catch let error as PostgresError where error.isTransient {
-                guard !isStopped.load(ordering: .relaxed) else { throw AbsurdError(error) }
-                outages.failed(error, logger)
-                await sleepDespiteCancellation(for: outage.next())
-            } catch let error as PostgresError {
-                throw AbsurdError(error)
-            }
-        }
+    package func loadCheckpoints(runs: [RunID]) async throws -> [RunID: [String: JSONText?]] {
+        try await delivery.persisting { try await self.store.loadCheckpoints(queue: self.holder.queue, runs: runs) }
     }
 }

@@ -30,12 +30,12 @@ public actor Worker: Service {
         try self.init(
             client, queue: queue, handlers: handlers, options: options,
             id: options.workerID ?? WorkerIdentity.unique(), store: PostgresRunStore(pool: client.pool),
-            broadcaster: EventBroadcaster())
+            broadcaster: EventBroadcaster(), slots: SlotCount(queue: queue))
     }
 
     package init(
         _ client: AbsurdClient, queue: String, handlers: [Handler], options: WorkerOptions, id: String,
-        store: any RunStore, broadcaster: EventBroadcaster
+        store: any RunStore, broadcaster: EventBroadcaster, slots: SlotCount
     ) throws {
         try options.validate()
         self.handlers = try HandlerRegistry(handlers, queue: queue)
@@ -47,7 +47,7 @@ public actor Worker: Service {
         self.claimTimeout = try options.claimTimeout.wholeSeconds("claimTimeout")
         self.slotTable = SlotTable(count: options.concurrency)
         self.observer = WorkerObserver(
-            workerID: id, queue: queue, broadcaster: broadcaster, logger: client.logger)
+            workerID: id, queue: queue, broadcaster: broadcaster, slots: slots, logger: client.logger)
     }
 
     /// What this worker executes now, slot by slot.
@@ -87,10 +87,18 @@ public actor Worker: Service {
         guard try await waitUntilReady(lifecycle) else { return }
         observer.report(.workerStarted)
         let session = WorkerSession(worker: self, lifecycle: lifecycle)
+        // The client keeps its connections until the runs have been given back.
+        let debt = client.debts.owe()
         let result: Result<Void, any Error> = await withTaskGroup(of: Void.self) { group in
+            group.addTask { await session.stopIdling() }
             group.addTask { await session.stopAfterGrace() }
             group.addTask { await session.watchClaims() }
-            group.addTask { await session.giveBackWhenStopping() }
+            group.addTask {
+                await session.giveBackWhenStopping()
+                debt.pay()
+                await session.logWhoStillRuns()
+            }
+            group.addTask { await self.client.wakeUps.serve(session.watched) }
             let result: Result<Void, any Error>
             do {
                 try await session.claimAndExecute()
@@ -101,6 +109,7 @@ public actor Worker: Service {
             group.cancelAll()
             return result
         }
+        debt.pay()
         observer.report(.workerStopped)
         try result.get()
     }

@@ -42,14 +42,6 @@ package final class WorkerLifecycle: Sendable {
 
     /// Returns at the next change after the ticket, at the latest after `limit`.
     package func changed(after ticket: Int, within limit: Duration) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.changes.waitUnlessCancelled(after: ticket) }
-            group.addTask {
-                // Cancelled when the change comes first.
-                try? await Task.sleep(for: limit)
-            }
-            await group.next()
-            group.cancelAll()
-        }
+        await changes.wait(after: ticket, within: limit)
     }
 }

@@ -33,10 +33,12 @@ public final class WorkerPool: Service {
         self.ledger = Mutex(RestartLedger(limit: options.maxRestarts, window: options.restartWindow))
         let base = options.workerID ?? WorkerIdentity.unique()
         let broadcaster = self.broadcaster
+        let slots = SlotCount(queue: queue)
         self.workers = try (1...options.workers).map { number in
             try Worker(
                 client, queue: queue, handlers: handlers, options: options,
-                id: options.workers == 1 ? base : "\(base)-\(number)", store: store, broadcaster: broadcaster)
+                id: options.workers == 1 ? base : "\(base)-\(number)", store: store, broadcaster: broadcaster,
+                slots: slots)
         }
     }
 
@@ -45,12 +47,13 @@ public final class WorkerPool: Service {
     /// - Throws: ``AbsurdError``: `restartLimit`, or what ``Worker/run()`` throws when the database cannot serve
     ///   workers of this queue.
     public func run() async throws {
+        defer { broadcaster.finish() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for worker in workers {
                 group.addTask { try await self.supervise(worker) }
             }
-            // The first error cancels the other workers, which give their runs back.
-            try await group.waitForAll()
+            // The first error leaves the group, which cancels the other workers; they give their runs back.
+            for try await _ in group {}
         }
     }
 
@@ -62,7 +65,7 @@ public final class WorkerPool: Service {
     /// The workers that were started again more than `limit` times.
     public func restarts(above limit: Int) -> [WorkerRestarts] { restarts.filter { $0.count > limit } }
 
-    /// What happens in all workers from now on.
+    /// What happens in all workers from now on, until ``run()`` returns.
     ///
     /// Each call makes a subscription of its own.
     ///
@@ -86,10 +89,14 @@ extension WorkerPool {
                 // A worker that has worked for a while starts afresh, not with the pauses of earlier trouble.
                 if ContinuousClock.now - start > options.restartWindow { backoff.reset() }
                 try noteRestart(of: worker, after: error)
-                let pause = backoff.next()
-                try await cancelWhenGracefulShutdown { try await Task.sleep(for: pause) }
+                guard await isRested(for: backoff.next()) else { return }
             }
         }
+    }
+
+    /// False when the end came first.
+    private func isRested(for pause: Duration) async -> Bool {
+        (try? await cancelWhenGracefulShutdown { try await Task.sleep(for: pause) }) != nil
     }
 
     private func noteRestart(of worker: Worker, after error: any Error) throws {

@@ -30,6 +30,11 @@ extension WorkerSession {
         await writesAnswered(of: executions.map(\.context), within: .seconds(2))
         writer.stopRetrying()
         await giveBack(executions.map(\.context).filter { $0.phase == .ended(.stopping) }.map(\.run))
+    }
+
+    /// Says a little later whose handlers ignore that they were cancelled.
+    func logWhoStillRuns() async {
+        guard lifecycle.stage == .stopping else { return }
         guard (try? await Task.sleep(for: .seconds(5))) != nil else { return }
         for (context, _) in worker.slotTable.executions {
             context.logger.info("the handler ignores its cancellation and keeps the process from ending")

@@ -1,5 +1,6 @@
 import LibPQ
 import Logging
+import Synchronization
 
 /// One run of a worker, from its start to its end: the claim loop and what it started.
 package final class WorkerSession: Sendable {
@@ -7,12 +8,22 @@ package final class WorkerSession: Sendable {
     let lifecycle: WorkerLifecycle
     let writer: RunWriter
     let holder: ClaimHolder
+    let watched: WakeUps.Watched
+    private let idling = Mutex(Idling())
+
+    /// Where this worker waits while it has nothing to do.
+    private struct Idling {
+        var seat: Seat<ClaimPermit?>?
+        var isOver = false
+    }
 
     init(worker: Worker, lifecycle: WorkerLifecycle) {
         self.worker = worker
         self.lifecycle = lifecycle
-        self.writer = RunWriter(store: worker.store, outages: worker.outages, logger: worker.observer.logger)
         self.holder = ClaimHolder(queue: worker.queue, worker: worker.id)
+        self.writer = RunWriter(
+            store: worker.store, holder: holder, outages: worker.outages, logger: worker.observer.logger)
+        self.watched = worker.client.wakeUps.watched(worker.queue)
     }
 
     /// Claims and executes until the worker is shut down, then returns when the last handler has ended.
@@ -35,32 +46,35 @@ package final class WorkerSession: Sendable {
     private func claimLoop(_ group: inout DiscardingTaskGroup) async throws {
         let options = worker.options
         var backoff = Backoff(base: options.pollInterval, cap: options.maxBackoff)
-        var sweeps = SweepTimer()
+        var claims = ClaimTimer()
+        var permit: ClaimPermit?
         while lifecycle.stage == .running {
             let ticket = lifecycle.changes.ticket()
             let limit = min(options.batchSize ?? .max, worker.slotTable.freeCount)
             guard limit > 0 else {
                 // A freed slot signals, and so does the end.
+                permit = nil
                 await lifecycle.changes.wait(after: ticket)
                 continue
             }
             do {
-                let request = ClaimRequest(
-                    holder: holder, timeout: worker.claimTimeout, limit: limit, sweeps: sweeps.isDue())
+                let request = claims.request(holder: holder, timeout: worker.claimTimeout, limit: limit)
                 let runs = try await worker.store.claim(request)
+                permit?.report(claimed: runs.count, isFull: runs.count >= limit)
+                permit = nil
                 worker.outages.succeeded(worker.observer.logger)
-                backoff.reset()
-                guard !runs.isEmpty else {
-                    sweeps.workerIsIdle()
-                    await lifecycle.changed(after: ticket, within: options.pollInterval)
-                    continue
+                if !runs.isEmpty {
+                    worker.observer.report(.claimed(count: runs.count))
+                    try await start(runs, in: &group)
                 }
-                worker.observer.report(.claimed(count: runs.count))
-                await start(runs, in: &group)
+                backoff.reset()
+                if claims.isDrained(after: request, runs) { permit = await idle() }
             } catch let error as PostgresError where error.sqlState != nil || error.isTransient {
+                permit = nil
                 let pause = backoff.next()
                 worker.outages.failed(error, worker.observer.logger)
-                worker.observer.report(.claimFailed(error: AbsurdError(error).message, retryIn: pause))
+                let message = AbsurdError(error, queue: worker.queue).message
+                worker.observer.report(.claimFailed(error: message, retryIn: pause))
                 await pauseClaiming(for: pause)
             }
         }
@@ -75,19 +89,48 @@ package final class WorkerSession: Sendable {
             await lifecycle.changed(after: ticket, within: end - .now)
         }
     }
+}
 
+// MARK: - Idling
+
+extension WorkerSession {
+    /// Waits until the queue's watch asks this worker to claim; nil at the end.
+    private func idle() async -> ClaimPermit? {
+        let seat = Seat<ClaimPermit?>()
+        let isOver = idling.withLock { idling in
+            idling.seat = seat
+            return idling.isOver
+        }
+        if isOver { return nil }
+        return await watched.watch.idle(seat, pollInterval: worker.options.pollInterval)
+    }
+
+    /// Ends the waiting of an idle worker when the end has come.
+    func stopIdling() async {
+        await lifecycle.reached(.draining)
+        let seat = idling.withLock { idling in
+            idling.isOver = true
+            return idling.seat
+        }
+        seat?.give(nil)
+    }
+}
+
+// MARK: - Starting and giving back
+
+extension WorkerSession {
     /// Hands each claimed run to a child task; runs that may have checkpoints get them loaded together first.
-    private func start(_ runs: [ClaimedRun], in group: inout DiscardingTaskGroup) async {
+    private func start(_ runs: [ClaimedRun], in group: inout DiscardingTaskGroup) async throws {
         for run in runs where !run.isResumed { launch(run, [:], in: &group) }
         let resumed = runs.filter(\.isResumed)
         guard !resumed.isEmpty else { return }
         do {
-            let checkpoints = try await writer.loadCheckpoints(
-                queue: worker.queue, runs: resumed.map(\.info.runID))
+            let checkpoints = try await writer.loadCheckpoints(runs: resumed.map(\.info.runID))
             for run in resumed { launch(run, checkpoints[run.info.runID] ?? [:], in: &group) }
         } catch {
-            // Without its checkpoints no run may start; the next claim tries again.
+            // Without its checkpoints no run may start; a later claim tries again.
             await giveBack(resumed)
+            throw error
         }
     }
 
@@ -96,17 +139,17 @@ package final class WorkerSession: Sendable {
     ) {
         let context = TaskContext(
             run: run, checkpoints: checkpoints, writer: writer, client: worker.client,
-            claimTimeout: worker.claimTimeout, logger: worker.observer.logger(for: run.info))
+            claimTimeout: worker.claimTimeout, observer: worker.observer)
         guard lifecycle.stage == .running, let slot = worker.slotTable.take(for: context) else {
             // The end came while the claim was under way.
             group.addTask { await self.giveBack([run]) }
             return
         }
-        worker.observer.metrics.recordSlots(inUse: worker.slotTable.usedCount)
+        worker.observer.slotTaken()
         group.addTask {
             await Execution(session: self, context: context).run()
             self.worker.slotTable.give(back: slot)
-            self.worker.observer.metrics.recordSlots(inUse: self.worker.slotTable.usedCount)
+            self.worker.observer.slotGivenBack()
             self.lifecycle.changes.signal()
         }
     }
@@ -116,9 +159,7 @@ package final class WorkerSession: Sendable {
         guard !runs.isEmpty else { return }
         let writes = runs.map { FinishWrite(key: $0.key, action: .release) }
         do {
-            let answers = try await finishingDespiteCancellation { [writer, holder] in
-                try await writer.finish(writes, holder: holder)
-            }
+            let answers = try await writer.finish(writes)
             for (run, answer) in zip(runs, answers) {
                 if case .done = answer { worker.observer.report(.released(run.info)) }
             }
@@ -128,17 +169,4 @@ package final class WorkerSession: Sendable {
                 metadata: ["absurd.runs": "\(runs.count)", "error": "\(error)"])
         }
     }
-}
-
-/// Sweeping costs two index probes, so a busy worker does it once a second rather than with each claim.
-private struct SweepTimer {
-    private var last: ContinuousClock.Instant?
-
-    mutating func isDue() -> Bool {
-        if let last, ContinuousClock.now - last < .seconds(1) { return false }
-        last = .now
-        return true
-    }
-
-    mutating func workerIsIdle() { last = nil }
 }

@@ -34,10 +34,13 @@ struct Engine: Sendable {
 }
 
 /// Makes a client for the test's database.
-func makeClient(hooks: Hooks = Hooks(), logger: Logger = .quiet) throws -> AbsurdClient {
+func makeClient(
+    hooks: Hooks = Hooks(), logger: Logger = .quiet, _ change: (inout AbsurdConfiguration) -> Void = { _ in }
+) throws -> AbsurdClient {
     var configuration = AbsurdConfiguration(TestDatabase.current.connectionString)
     configuration.maxConnections = 6
     configuration.statementTimeout = .seconds(300)
+    change(&configuration)
     return try AbsurdClient(configuration, hooks: hooks, logger: logger)
 }
 
@@ -54,9 +57,10 @@ func testOptions(_ change: (inout WorkerOptions) -> Void = { _ in }) -> WorkerOp
 func withEngine(
     _ handlers: [Handler], queue: String = "default", hooks: Hooks = Hooks(),
     options: WorkerOptions = testOptions(),
-    logger: Logger = .quiet, _ body: @Sendable @escaping (Engine) async throws -> Void
+    logger: Logger = .quiet, configuration: (inout AbsurdConfiguration) -> Void = { _ in },
+    _ body: @Sendable @escaping (Engine) async throws -> Void
 ) async throws {
-    let client = try makeClient(hooks: hooks, logger: logger)
+    let client = try makeClient(hooks: hooks, logger: logger, configuration)
     do {
         try await client.createQueue(queue)
         let pool = try WorkerPool(client, queue: queue, handlers: handlers, options: options)

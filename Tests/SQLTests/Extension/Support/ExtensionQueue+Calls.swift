@@ -140,6 +140,27 @@ extension ExtensionQueue {
             "select absurd.emit_event($1, $2, $3::jsonb)", [.text(name), .text(event), .text(payload)])
     }
 
+    func emitTogether(_ rows: [(event: String, payload: String?)]) async throws -> [Answer] {
+        try await answers(
+            "select answer, null as value, sqlstate from absurd_swift.emit($1, $2, $3) order by position",
+            [.text(name), .textArray(rows.map(\.event)), .textArray(rows.map(\.payload))])
+    }
+
+    /// Looks at the queue and arms the connection's session.
+    func arm(isArmed: Bool = false) async throws -> (outcome: String, dueIn: Double?) {
+        let row = try await connection.query(
+            "select outcome, due_in from absurd_swift.arm($1, $2)", [.text(name), .bool(isArmed)])[0]
+        return (try row.decode("outcome"), try row.decode("due_in"))
+    }
+
+    func makeTrigger() async throws {
+        for row in try await connection.query(
+            "select statement from absurd_swift.missing_triggers($1)", [.text(name)])
+        {
+            try await connection.execute(script: try row.decode("statement"))
+        }
+    }
+
     private func fence(_ claims: [Claim]) -> [SQLParameter] {
         [
             .text(name), .text(claims.first?.worker ?? "w"), .uuidArray(claims.map(\.run)),

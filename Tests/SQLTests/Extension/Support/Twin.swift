@@ -17,13 +17,10 @@ protocol Twin: Sendable {
     func sleep(_ name: String, seconds: Double) async throws
     func awaitEvent(_ name: String, step: String, event: String, timeout: Int64?) async throws
     func cancel(_ name: String) async throws
+    func emit(_ event: String, _ payload: String) async throws
 }
 
 extension Twin {
-    func emit(_ event: String, _ payload: String) async throws {
-        try await queue.emit(event, payload)
-    }
-
     /// Ends a claim as its time would.
     func expire(_ name: String) async throws {
         try await queue.run(
@@ -131,6 +128,10 @@ struct ContractTwin: Twin {
     func cancel(_ name: String) async throws {
         try await call("select absurd.cancel_task($1, $2)", [.uuid(try await task(name))])
     }
+
+    func emit(_ event: String, _ payload: String) async throws {
+        try await queue.emit(event, payload)
+    }
 }
 
 /// Through `absurd_swift`, with what the claim returned.
@@ -180,5 +181,9 @@ final class BatchTwin: Twin {
 
     func cancel(_ name: String) async throws {
         _ = try await queue.cancel([try await task(name)])
+    }
+
+    func emit(_ event: String, _ payload: String) async throws {
+        _ = try await queue.emitTogether([(event, payload)])
     }
 }

@@ -47,4 +47,17 @@ package final class ChangeSignal: Sendable {
             signal()
         }
     }
+
+    /// Returns at the next signal after the ticket, at the latest after `limit`, and when the task is cancelled.
+    package func wait(after ticket: Int, within limit: Duration) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.waitUnlessCancelled(after: ticket) }
+            group.addTask {
+                // Cancelled when the change comes first.
+                try? await Task.sleep(for: limit)
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
 }

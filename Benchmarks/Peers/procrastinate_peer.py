@@ -1,0 +1,79 @@
+"""procrastinate: a task queue for Python, with its asynchronous worker."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from procrastinate import App, PsycopgConnector
+
+from peer import EMPTY, TIMED, Peer, Plan, Producer, Settings, run
+from probe import Probe
+
+QUEUE = "bench"
+
+
+class ProcrastinateProducer(Producer):
+    def __init__(self, app: App) -> None:
+        self._deferrers = {task: app.configure_task(task, queue=QUEUE) for task in (EMPTY, TIMED)}
+
+    async def spawn(self, task: str, number: int) -> None:
+        await self._deferrers[task].defer_async(number=number)
+
+    async def spawn_batch(self, task: str, numbers: range) -> None:
+        await self._deferrers[task].batch_defer_async(*({"number": number} for number in numbers))
+
+
+class ProcrastinatePeer(Peer):
+    name = "procrastinate"
+    distribution = "procrastinate"
+    finished_query = """
+        select count(*), extract(epoch from max(e.at))
+        from procrastinate_events e join procrastinate_jobs j on j.id = e.job_id
+        where j.task_name = %s and e.type = 'succeeded'"""
+    plans = {
+        "spawn-one": Plan(4_000, {"concurrency": 16}),
+        # Two callers, so that one encodes while Postgres inserts the other's batch.
+        "spawn-batch": Plan(50_000, {"concurrency": 2, "batch": 1_000}),
+        # Jobs are fetched one at a time, whatever the concurrency: of 1, 5, 20 and 50 the second did best.
+        "drain": Plan(1_500, {"concurrency": 5}),
+        "pickup": Plan(200, {"concurrency": 5}),
+    }
+
+    def set_up(self, url: str, settings: Settings) -> None:
+        async def apply_schema() -> None:
+            async with app(url, connections=1).open_async() as opened:
+                await opened.schema_manager.apply_schema_async()
+
+        run(apply_schema())
+
+    @asynccontextmanager
+    async def producer(self, url: str, connections: int) -> AsyncIterator[ProcrastinateProducer]:
+        async with app(url, connections).open_async() as opened:
+            yield ProcrastinateProducer(opened)
+
+    async def work(self, url: str, settings: Settings, probe: Probe) -> None:
+        await work(url, settings, probe)
+
+
+async def work(url: str, settings: Settings, probe: Probe) -> None:
+    # A connection for each task that ends, one to fetch with and one to listen on.
+    async with app(url, settings["concurrency"] + 2).open_async() as opened:
+        register_tasks(opened, probe)
+        probe.running()
+        await opened.run_worker_async(queues=[QUEUE], concurrency=settings["concurrency"])
+
+
+def register_tasks(opened: App, probe: Probe) -> None:
+    @opened.task(name=EMPTY, queue=QUEUE)
+    async def empty(number):
+        probe.handled()
+
+    @opened.task(name=TIMED, queue=QUEUE)
+    async def timed(number):
+        probe.started(number)
+
+
+def app(url: str, connections: int) -> App:
+    return App(connector=PsycopgConnector(conninfo=url, min_size=connections, max_size=connections))
+
+
+PEER = ProcrastinatePeer()

@@ -1,0 +1,57 @@
+import LibPQ
+
+#if canImport(FoundationEssentials)
+package import FoundationEssentials
+#else
+package import Foundation
+#endif
+
+/// One row of `absurd_swift.spawn`.
+///
+/// Its ids are made here, so that sending it again cannot make two tasks.
+package struct SpawnRow: Sendable {
+    package let taskID: UUID
+    package let runID: UUID
+    package let taskName: String
+    package let params: JSONText
+    package let options: JSONText
+
+    package init(_ request: SpawnRequest, _ identifiers: IdentifierMaker) throws {
+        taskID = identifiers.next()
+        runID = identifiers.next()
+        taskName = request.taskName
+        params = request.params
+        options = try request.options.encoded()
+    }
+
+    package var byteCount: Int { params.byteCount + options.byteCount + taskName.utf8.count + 64 }
+}
+
+/// What became of a ``SpawnRow``.
+package enum SpawnAnswer: Sendable {
+    case spawned(SpawnedTask)
+    case refused(sqlState: String, message: String?)
+
+    init(_ row: SQLRow) throws {
+        if let sqlState = try row.decode("sqlstate", as: String?.self) {
+            self = .refused(sqlState: sqlState, message: try row.decode("message"))
+        } else {
+            self = .spawned(
+                SpawnedTask(
+                    taskID: TaskID(try row.decode("task_id")), runID: RunID(try row.decode("run_id")),
+                    attempt: Int(try row.decode("attempt", as: Int32.self)),
+                    wasCreated: try row.decode("created")))
+        }
+    }
+
+    /// - Parameter place: Where in the caller's list the task stands, for the error.
+    package func task(named name: String, place: String = "") throws -> SpawnedTask {
+        switch self {
+        case .spawned(let task): return task
+        case .refused(let sqlState, let message):
+            throw AbsurdError(
+                .rejected, "task '\(name)'\(place) was refused: \(message ?? "SQLSTATE \(sqlState)")",
+                sqlState: sqlState, serverMessage: message)
+        }
+    }
+}

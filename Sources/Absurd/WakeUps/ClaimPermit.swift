@@ -1,0 +1,64 @@
+import Synchronization
+
+/// What came of a claim that a ``QueueWatch`` asked for.
+package struct ClaimReport: Sendable {
+    package var claimed: Int
+    /// Whether there was no room for more, so that there may be.
+    package var isFull: Bool
+}
+
+/// Asks one worker to claim, once.
+///
+/// A permit that is dropped counts as a claim that brought nothing.
+package final class ClaimPermit: Sendable {
+    private let box: ReportBox
+
+    init(_ box: ReportBox) { self.box = box }
+
+    deinit { box.put(ClaimReport(claimed: 0, isFull: false)) }
+
+    package func report(claimed: Int, isFull: Bool) {
+        box.put(ClaimReport(claimed: claimed, isFull: isFull))
+    }
+}
+
+/// Holds the report until the watch takes it; the first one counts.
+final class ReportBox: Sendable {
+    private let storage = Mutex<ClaimReport?>(nil)
+    private let changes: ChangeSignal
+
+    init(changes: ChangeSignal) { self.changes = changes }
+
+    var report: ClaimReport? { storage.withLock(\.self) }
+
+    func put(_ report: ClaimReport) {
+        let isFirst = storage.withLock { storage in
+            guard storage == nil else { return false }
+            storage = report
+            return true
+        }
+        if isFirst { changes.signal() }
+    }
+}
+
+/// The workers that have nothing to do, the longest idle first.
+struct IdleWorkers: Sendable {
+    private var seats: [(seat: Seat<ClaimPermit?>, pollInterval: Duration)] = []
+
+    var isEmpty: Bool { seats.isEmpty }
+
+    /// How often the most impatient of them asks where nothing tells it.
+    var pollInterval: Duration { seats.map(\.pollInterval).min() ?? .seconds(1) }
+
+    mutating func add(_ seat: Seat<ClaimPermit?>, pollInterval: Duration) {
+        seats.append((seat, pollInterval))
+    }
+
+    mutating func remove(_ seat: Seat<ClaimPermit?>) {
+        seats.removeAll { $0.seat === seat }
+    }
+
+    mutating func next() -> Seat<ClaimPermit?>? {
+        seats.isEmpty ? nil : seats.removeFirst().seat
+    }
+}

@@ -1,0 +1,91 @@
+package import Logging
+import Synchronization
+
+/// Tells the idle workers of one queue and one client when there is something to claim.
+///
+/// One for all of them: it looks, listens and keeps the time, and wakes one worker at a time, the next only when that
+/// one's claim came back full. The protocol is that of `sql/absurd_swift/85_wake_ups.sql`; where notifications are not to
+/// be had it has a worker claim each poll interval.
+package final class QueueWatch: Sendable {
+    struct State {
+        var idle = IdleWorkers()
+        /// Something came that a look must follow.
+        var isNotified = false
+        var isHandedOver = false
+        /// Whether this client's session holds the queue's lock.
+        var armedSession: Int?
+        /// Whether other processes count on this one to look for work.
+        var isOnDuty = false
+    }
+
+    let queue: String
+    let channel: String
+    let listener: Listener
+    /// How long an armed queue goes without a look, in case that a notification went astray.
+    let fallbackInterval: Duration
+    let logger: Logger
+    let state = Mutex(State())
+    /// Signalled when a worker or a notification comes, a report is made, and when the listening connection changes.
+    let changes = ChangeSignal()
+    /// Sessions in which notifications are of no use to this queue, by number.
+    let unusable = Mutex<(session: Int, until: ContinuousClock.Instant)?>(nil)
+
+    /// While work arrives faster than this, asking is cheaper for everybody than being told.
+    static let burstInterval = Duration.milliseconds(5)
+
+    package init(queue: String, listener: Listener, fallbackInterval: Duration, logger: Logger) {
+        self.queue = queue
+        self.channel = "wake:\(queue)"
+        self.listener = listener
+        self.fallbackInterval = fallbackInterval
+        self.logger = logger
+        listener.handle(channel) { [weak self] payload in self?.notified(payload) }
+        listener.observe { [weak self] in self?.changes.signal() }
+    }
+
+    private func notified(_ payload: String) {
+        state.withLock { state in
+            if payload == "next" { state.isHandedOver = true } else { state.isNotified = true }
+        }
+        changes.signal()
+    }
+
+    /// Waits until this worker should claim; nil when the seat was given up.
+    ///
+    /// The permit is to be reported on, or dropped.
+    package func idle(_ seat: Seat<ClaimPermit?>, pollInterval: Duration) async -> ClaimPermit? {
+        state.withLock { $0.idle.add(seat, pollInterval: pollInterval) }
+        changes.signal()
+        defer {
+            state.withLock { $0.idle.remove(seat) }
+        }
+        return await seat.turn()
+    }
+
+    /// Wakes one idle worker and waits for what its claim brought; nil when there is none.
+    func wakeOne() async -> ClaimReport? {
+        let box = ReportBox(changes: changes)
+        while let seat = state.withLock({ $0.idle.next() }) {
+            guard seat.give(ClaimPermit(box)) else { continue }
+            while !Task.isCancelled {
+                let ticket = changes.ticket()
+                if let report = box.report { return report }
+                await changes.waitUnlessCancelled(after: ticket)
+            }
+            return nil
+        }
+        return nil
+    }
+
+    /// Wakes workers, one after the other, for as long as their claims come back full.
+    ///
+    /// Returns how many runs they claimed.
+    func wakeWorkers() async -> Int {
+        var claimed = 0
+        while let report = await wakeOne() {
+            claimed += report.claimed
+            if !report.isFull { break }
+        }
+        return claimed
+    }
+}

@@ -1,0 +1,97 @@
+import LibPQ
+
+/// A row that ``RunWriter`` sends.
+package protocol LaneWrite: Sendable {
+    /// About how much room the row takes in a statement.
+    var byteCount: Int { get }
+}
+
+/// The answer to a ``LaneWrite``.
+package protocol LaneAnswer: Sendable {
+    static func refused(_ refusal: Refusal) -> Self
+    var refusal: Refusal? { get }
+}
+
+extension LaneAnswer {
+    fileprivate var isBusy: Bool { refusal == .busy }
+}
+
+/// Sends the writes of one kind, together where they gather, each until it has an answer.
+///
+/// Lock order alone does not exclude deadlocks with the functions of other SDKs. So a statement first waits for
+/// locks, briefly; after a conflict it is sent again so that it waits for none; and each row that was found locked
+/// then goes alone, with pauses, until it is not. In this way one row that somebody holds for long keeps nobody
+/// else waiting (`docs/sql.md`, lock order).
+package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
+    package typealias Statement =
+        @Sendable (_ writes: [Write], _ waitsForLocks: Bool) async throws -> [Answer]
+
+    private let together: BatchLane<Write, Answer>
+    private let singly: BatchLane<Write, Answer>
+    private let statement: Statement
+    private let delivery: Delivery
+
+    package init(_ delivery: Delivery, _ limits: BatchLimits, _ statement: @escaping Statement) {
+        self.delivery = delivery
+        self.statement = statement
+        together = BatchLane(limits: limits) { writes, _ in
+            await Self.deliver(writes, waitsForLocks: true, delivery, statement)
+        }
+        // Two, so that rows that nobody holds any more get past one whose statement has to wait.
+        singly = BatchLane(limits: BatchLimits(rows: 1, statements: 2)) { writes, _ in
+            await Self.deliver(writes, waitsForLocks: false, delivery, statement)
+        }
+    }
+
+    package func send(_ write: Write) async throws -> Answer {
+        let answer = try await together.submit(write, bytes: write.byteCount)
+        return answer.isBusy ? try await persist(write) : answer
+    }
+
+    /// Sends several writes in one statement, beside the lane.
+    package func sendAll(_ writes: [Write]) async throws -> [Answer] {
+        var answers: [Answer] = []
+        for result in await Self.deliver(writes, waitsForLocks: true, delivery, statement) {
+            let answer = try result.get()
+            answers.append(answer.isBusy ? try await persist(writes[answers.count]) : answer)
+        }
+        return answers
+    }
+
+    /// Sends a row that was found locked until it is not.
+    private func persist(_ write: Write) async throws -> Answer {
+        var pauses = Backoff(base: .milliseconds(10), cap: .milliseconds(250))
+        while true {
+            await sleepDespiteCancellation(for: pauses.next())
+            let answer = try await singly.submit(write, bytes: write.byteCount)
+            if !answer.isBusy || delivery.isStopped { return answer }
+        }
+    }
+
+    private static func deliver(
+        _ writes: [Write], waitsForLocks: Bool, _ delivery: Delivery, _ statement: Statement
+    ) async -> [Result<Answer, any Error>] {
+        do {
+            do {
+                return try await delivery.persisting { try await statement(writes, waitsForLocks) }.map { .success($0) }
+            } catch let error as PostgresError where error.isLockConflict && waitsForLocks {
+                return try await delivery.persisting { try await statement(writes, false) }.map { .success($0) }
+            }
+        } catch let error as PostgresError where error.isLockConflict {
+            // An open transaction has just inserted one of the keys, and nobody can skip that.
+            return writes.map { _ in .success(.refused(.busy)) }
+        } catch {
+            guard writes.count > 1, error is PostgresError else { return writes.map { _ in .failure(translated(error)) } }
+            // Refused as a whole, for what may be the fault of one row: each goes alone.
+            var results: [Result<Answer, any Error>] = []
+            for write in writes {
+                results += await deliver([write], waitsForLocks: waitsForLocks, delivery, statement)
+            }
+            return results
+        }
+    }
+
+    private static func translated(_ error: any Error) -> any Error {
+        (error as? PostgresError).map { AbsurdError($0) } ?? error
+    }
+}

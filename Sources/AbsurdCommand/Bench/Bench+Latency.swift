@@ -1,0 +1,96 @@
+import Absurd
+import Synchronization
+
+/// How soon an idle worker is there.
+extension Bench {
+    /// From the call of spawn to the start of the handler.
+    func pickup() async throws -> BenchFigure {
+        let arrivals = Arrivals()
+        let handler = Handler("picked-up") { context in
+            arrivals.note(try context.params(as: [String: Int].self)["number"] ?? 0)
+            return .complete
+        }
+        return try await latency([handler], arrivals) { number in
+            _ = try await client.spawn("picked-up", params: ["number": .integer(Int64(number))], on: queue)
+        }
+    }
+
+    /// From the call of emit to the handler that goes on.
+    func resume() async throws -> BenchFigure {
+        let arrivals = Arrivals()
+        let handler = Handler("resumed") { context in
+            let number = try context.params(as: [String: Int].self)["number"] ?? 0
+            try await context.awaitEvent("go \(number)")
+            arrivals.note(number)
+            return .complete
+        }
+        for number in 0..<settings.count {
+            _ = try await client.spawn("resumed", params: ["number": .integer(Int64(number))], on: queue)
+        }
+        let count = settings.count
+        return try await latency(
+            [handler], arrivals,
+            ready: {
+                while try await value("select count(*) from \(table("w"))", as: Int.self) < count {
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+            }
+        ) { number in
+            try await client.emitEvent("go \(number)", on: queue)
+        }
+    }
+
+    private func latency(
+        _ handlers: [Handler], _ arrivals: Arrivals, ready: @escaping @Sendable () async throws -> Void = {},
+        _ trigger: @escaping @Sendable (Int) async throws -> Void
+    ) async throws -> BenchFigure {
+        let count = settings.count
+        let pool = try makePool(handlers)
+        return try await running(pool) {
+            try await ready()
+            try await Task.sleep(for: .seconds(1))
+            let usage = ProcessUsage()
+            let start = ContinuousClock.now
+            var latencies: [Duration] = []
+            for number in 0..<count {
+                let called = ContinuousClock.now
+                try await trigger(number)
+                let arrived = await arrivals.arrival(of: number)
+                latencies.append(arrived - called)
+                // Long enough for the worker to be idle again.
+                try await Task.sleep(for: .milliseconds(Int.random(in: 30...70)))
+            }
+            return figure(
+                count, seconds(since: start), unit: "tasks/s", usage, percentiles: latencies.percentilesMs)
+        }
+    }
+}
+
+/// When handlers have started, by number.
+private final class Arrivals: Sendable {
+    private struct State {
+        var times: [Int: ContinuousClock.Instant] = [:]
+        var waiting: [Int: CheckedContinuation<ContinuousClock.Instant, Never>] = [:]
+    }
+    private let state = Mutex(State())
+
+    func note(_ number: Int) {
+        let now = ContinuousClock.now
+        let waiter = state.withLock { state in
+            state.times[number] = now
+            return state.waiting.removeValue(forKey: number)
+        }
+        waiter?.resume(returning: now)
+    }
+
+    func arrival(of number: Int) async -> ContinuousClock.Instant {
+        await withCheckedContinuation { continuation in
+            let time = state.withLock { state in
+                if let time = state.times[number] { return time as ContinuousClock.Instant? }
+                state.waiting[number] = continuation
+                return nil
+            }
+            if let time { continuation.resume(returning: time) }
+        }
+    }
+}

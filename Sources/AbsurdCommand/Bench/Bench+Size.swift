@@ -1,0 +1,154 @@
+import Absurd
+import LibPQ
+import Synchronization
+
+/// What size costs: of the backlog, of the process, of doing nothing.
+extension Bench {
+    /// One claim at a time, completed afterwards, behind 1,000 due tasks and then behind many.
+    func backlog() async throws -> BenchFigure {
+        let usage = ProcessUsage()
+        let samples = 1000
+        try await fill(due: 1000 + samples, ended: 0, sleeping: 0)
+        let small = try await claimOneByOne(samples)
+        try await fill(due: settings.count, ended: settings.count, sleeping: settings.count / 10)
+        let start = ContinuousClock.now
+        let large = try await claimOneByOne(samples)
+        let (few, many) = (small.percentilesMs, large.percentilesMs)
+        var measured: [String: Double] = [:]
+        for name in ["p50", "p95", "p99"] {
+            guard let before = few[name], let after = many[name] else { continue }
+            measured["behind 1,000, \(name) ms"] = before
+            measured["ratio \(name)"] = after / before
+        }
+        return figure(
+            samples, seconds(since: start), unit: "claims/s", usage, percentiles: many, measured: measured)
+    }
+
+    private func claimOneByOne(_ count: Int) async throws -> [Duration] {
+        var times: [Duration] = []
+        for _ in 0..<count {
+            let start = ContinuousClock.now
+            let runs = try await client.claimRuns(on: queue, workerID: "bench")
+            times.append(ContinuousClock.now - start)
+            for run in runs { try await client.complete(run, result: JSONValue.null) }
+        }
+        return times
+    }
+
+    /// Writes rows as spawning, completing and sleeping would have left them, and lets the statistics know.
+    private func fill(due: Int, ended: Int, sleeping: Int) async throws {
+        for (state, count, time) in [
+            ("pending", due, "now() - random() * interval '1 hour'"), ("completed", ended, "now()"),
+            ("sleeping", sleeping, "now() + interval '1 day' * (1 + random())"),
+        ] where count > 0 {
+            _ = try await rows(
+                """
+                with t as (
+                  insert into \(table("t")) (task_id, task_name, params, state, attempts)
+                  select absurd.portable_uuidv7(), 'filler', '{"number": 1}', '\(state)', 1
+                  from generate_series(1, \(count))
+                  returning task_id
+                )
+                insert into \(table("r")) (run_id, task_id, attempt, state, available_at, completed_at)
+                select absurd.portable_uuidv7(), task_id, 1, '\(state)', \(time),
+                  case when '\(state)' = 'completed' then now() end
+                from t
+                """)
+        }
+        _ = try await rows("vacuum analyze \(table("r")), \(table("t"))")
+    }
+
+    /// Handlers that all execute at the same time.
+    func held() async throws -> BenchFigure {
+        let count = settings.count
+        let point = Gathering(count)
+        let handler = Handler("held") { context in
+            try await context.step("before") { 1 }
+            await point.arriveAndWait()
+            return .complete
+        }
+        try await prepare("held", count)
+        let before = ProcessUsage.residentMegabytes
+        let pool = try makePool([handler]) { $0.concurrency = max(settings.concurrency, count) }
+        return try await running(pool) {
+            let usage = ProcessUsage()
+            let start = ContinuousClock.now
+            await point.full()
+            let resident = ProcessUsage.residentMegabytes
+            let seconds = seconds(since: start)
+            point.open()
+            _ = try await waitForCompletion(of: count)
+            return figure(
+                count, seconds, unit: "tasks/s", usage,
+                measured: ["resident MB with all executing": resident, "resident MB before": before])
+        }
+    }
+
+    /// Statements as `pg_stat_statements` counts them, where it is installed.
+    func idle() async throws -> BenchFigure {
+        let pool = try makePool([Handler("nothing") { _ in .complete }]) { $0.workers = 4 }
+        return try await running(pool) {
+            // Until the pool has settled.
+            try await Task.sleep(for: .seconds(3))
+            let before = try await statements()
+            let usage = ProcessUsage()
+            let start = ContinuousClock.now
+            try await Task.sleep(for: settings.duration)
+            let seconds = seconds(since: start)
+            let cpu = usage.cpuSeconds
+            var measured = ["CPU percent": cpu / seconds * 100]
+            if let before, let after = try await statements() {
+                // One of them is this measurement's own.
+                measured["statements/minute"] = Double(after - before - 1) / seconds * 60
+            }
+            return figure(1, seconds, unit: "pools", usage, measured: measured)
+        }
+    }
+
+    private func statements() async throws -> Int? {
+        let installed = try await value(
+            "select exists (select from pg_extension where extname = 'pg_stat_statements')", as: Bool.self)
+        guard installed else { return nil }
+        return try await value(
+            """
+            select coalesce(sum(calls), 0)::bigint from pg_stat_statements
+            where dbid = (select oid from pg_database where datname = current_database())
+            """)
+    }
+}
+
+/// Holds so many until all are there and the gate is opened.
+private final class Gathering: Sendable {
+    private let count: Int
+    private let arrived = Mutex(0)
+    private let changes = ChangeSignal()
+    private let isOpen = Mutex(false)
+
+    init(_ count: Int) { self.count = count }
+
+    func arriveAndWait() async {
+        let number = arrived.withLock { arrived in
+            arrived += 1
+            return arrived
+        }
+        if number == count { changes.signal() }
+        while true {
+            let ticket = changes.ticket()
+            if isOpen.withLock(\.self) { return }
+            await changes.wait(after: ticket)
+        }
+    }
+
+    func full() async {
+        while true {
+            let ticket = changes.ticket()
+            if arrived.withLock({ $0 >= count }) { return }
+            await changes.wait(after: ticket)
+        }
+    }
+
+    func open() {
+        isOpen.withLock { $0 = true }
+        changes.signal()
+    }
+}

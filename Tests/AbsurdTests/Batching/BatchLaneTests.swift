@@ -1,0 +1,109 @@
+import Absurd
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(5)))
+struct BatchLaneTests {
+    private struct Refused: Error, Equatable {}
+
+    /// Answers each row with itself; the first statement is held until the test opens it.
+    private final class Recorder: Sendable {
+        let hold = HoldPoint()
+        private let batches = Mutex<[[Int]]>([])
+
+        var sent: [[Int]] { batches.withLock(\.self) }
+
+        func send(_ rows: [Int]) async -> [Result<Int, any Error>] {
+            let isFirst = batches.withLock { batches in
+                batches.append(rows)
+                return batches.count == 1
+            }
+            if isFirst { await hold.arriveAndWait() }
+            return rows.map { $0 < 0 ? .failure(Refused()) : .success($0) }
+        }
+    }
+
+    /// Submits rows one after the other behind a first one whose statement is under way.
+    private func submit(
+        _ rows: [Int], to lane: BatchLane<Int, Int>, behind recorder: Recorder,
+        _ whileHeld: () async throws -> Void = {}
+    ) async throws -> [Int?] {
+        try await withThrowingTaskGroup(of: (Int, Int?).self) { group in
+            group.addTask { (-1, try await lane.submit(0, bytes: 1)) }
+            await recorder.hold.untilArrived()
+            for (index, row) in rows.enumerated() {
+                group.addTask { (index, try? await lane.submit(row, bytes: 1)) }
+                try await eventually("row \(row) waits") { lane.pendingCount == index + 1 }
+            }
+            try await whileHeld()
+            recorder.hold.open()
+            var answers = [Int?](repeating: nil, count: rows.count)
+            for try await (index, answer) in group where index >= 0 { answers[index] = answer }
+            return answers
+        }
+    }
+
+    @Test func `each caller gets the answer to its own row, and a refusal is nobody else's`() async throws {
+        let recorder = Recorder()
+        let lane = BatchLane<Int, Int> { rows, _ in await recorder.send(rows) }
+        let answers = try await submit([1, -2, 3], to: lane, behind: recorder)
+        #expect(answers == [1, nil, 3])
+        #expect(recorder.sent == [[0], [1, -2, 3]])
+    }
+
+    @Test func `a caller that is cancelled while it waits is answered at once and its row is not sent`() async throws {
+        let recorder = Recorder()
+        let lane = BatchLane<Int, Int> { rows, _ in await recorder.send(rows) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { _ = try await lane.submit(0, bytes: 1) }
+            await recorder.hold.untilArrived()
+            await withTaskGroup(of: (any Error)?.self) { callers in
+                callers.addTask {
+                    do {
+                        _ = try await lane.submitUnlessCancelled(1, bytes: 1)
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+                try? await eventually("the row waits") { lane.pendingCount == 1 }
+                callers.cancelAll()
+                for await error in callers { #expect(error is CancellationError) }
+            }
+            group.addTask { _ = try await lane.submit(2, bytes: 1) }
+            try await eventually("the next row waits") { lane.pendingCount == 2 }
+            recorder.hold.open()
+            try await group.waitForAll()
+        }
+        #expect(recorder.sent == [[0], [2]])
+    }
+
+    @Test func `a lane goes on when the caller that was to send next is cancelled`() async throws {
+        let lane = BatchLane<Int, Int> { rows, _ in rows.map { .success($0) } }
+        await withTaskGroup(of: Void.self) { group in
+            for round in 0..<500 {
+                group.addTask {
+                    await withTaskGroup(of: Void.self) { callers in
+                        callers.addTask { _ = try? await lane.submitUnlessCancelled(round, bytes: 1) }
+                        if round.isMultiple(of: 3) { callers.cancelAll() }
+                    }
+                }
+                group.addTask { _ = try? await lane.submit(round, bytes: 1) }
+            }
+        }
+        #expect(try await lane.submit(7, bytes: 1) == 7)
+        #expect(lane.pendingCount == 0)
+    }
+
+    @Test func `the sender is told whether the statement carries anybody else's row`() async throws {
+        let alone = Mutex<[Bool]>([])
+        let recorder = Recorder()
+        let lane = BatchLane<Int, Int> { rows, isAlone in
+            alone.withLock { $0.append(isAlone) }
+            return await recorder.send(rows)
+        }
+        _ = try await submit([1, 2], to: lane, behind: recorder)
+        #expect(alone.withLock(\.self) == [true, false])
+    }
+}

@@ -1,0 +1,91 @@
+-- After events were emitted: deliver their payloads to the runs that wait for them.
+--
+-- Must be a statement after the one that wrote the event rows: whoever waits registers under a share lock
+-- on the event's row, so by then its wait is visible.
+--
+-- Locks: those of emit after the event rows.
+create or replace function absurd_swift.wake_event_waits(p_queue text, p_names text[], p_now timestamptz)
+  returns void
+  language plpgsql
+as $$
+declare
+  v_runs uuid[];
+begin
+  execute format($sql$
+    with x as materialized (
+      select w.run_id, w.step_name
+      from unnest($1) n(name)
+      join absurd.%1$I w on w.event_name = n.name
+      where w.timeout_at <= $2
+      for update of w skip locked
+    )
+    delete from absurd.%1$I w using x where w.run_id = x.run_id and w.step_name = x.step_name
+    $sql$,
+    'w_' || p_queue
+  ) using p_names, p_now;
+
+  execute format($sql$
+    select array_agg(l.run_id)
+    from (
+      select r.run_id
+      from (
+        select distinct w.run_id
+        from unnest($1) n(name)
+        join absurd.%1$I w on w.event_name = n.name
+        where w.timeout_at is null or w.timeout_at > $2
+      ) i
+      join absurd.%2$I r on r.run_id = i.run_id
+      order by r.run_id
+      for no key update of r
+    ) l
+    $sql$,
+    'w_' || p_queue, 'r_' || p_queue
+  ) into v_runs using p_names, p_now;
+
+  if v_runs is null then
+    return;
+  end if;
+
+  -- Waits and states are read again: while a run's lock was awaited it may have gone on, even to another
+  -- event. Now that the event rows and the runs are locked, nothing of this changes any more.
+  execute format($sql$
+    with x as materialized (
+      select w.run_id, w.step_name, r.task_id, e.payload
+      from unnest($1) i(run_id)
+      join absurd.%1$I w on w.run_id = i.run_id
+      join absurd.%2$I r on r.run_id = w.run_id
+      join absurd.%5$I e on e.event_name = w.event_name
+      where w.event_name = any ($2)
+        and (w.timeout_at is null or w.timeout_at > $3)
+        and (r.state = 'sleeping') is true
+    ),
+    u as (
+      update absurd.%2$I r
+      set state = 'pending',
+          available_at = $3,
+          wake_event = null,
+          event_payload = x.payload,
+          claimed_by = null,
+          claim_expires_at = null
+      from x
+      where r.run_id = x.run_id
+    ),
+    s as (
+      update absurd.%3$I t set state = 'pending' from x where t.task_id = x.task_id
+    ),
+    c as (
+      insert into absurd.%4$I (task_id, checkpoint_name, state, status, owner_run_id, updated_at)
+      select x.task_id, x.step_name, x.payload, 'committed', x.run_id, $3
+      from x
+      on conflict (task_id, checkpoint_name) do update
+      set state = excluded.state,
+          status = excluded.status,
+          owner_run_id = excluded.owner_run_id,
+          updated_at = excluded.updated_at
+    )
+    delete from absurd.%1$I w using x where w.run_id = x.run_id and w.step_name = x.step_name
+    $sql$,
+    'w_' || p_queue, 'r_' || p_queue, 't_' || p_queue, 'c_' || p_queue, 'e_' || p_queue
+  ) using v_runs, p_names, p_now;
+end;
+$$;

@@ -1,0 +1,97 @@
+-- Programs that wait for the results of tasks, so that they need not ask again and again.
+--
+-- A hint, never the truth: a listener asks now and then all the same, because workers of other SDKs tell
+-- nobody. Unlogged: after a crash of the server the listeners find out by asking.
+
+create unlogged table if not exists absurd_swift.result_listeners (
+  task_queue text not null,
+  task_id uuid not null,
+  channel text not null,
+  primary key (task_queue, task_id, channel)
+);
+
+-- How tasks stand, and a notification of p_channel when those that have not ended do; p_channel NULL only
+-- looks. The payload is the task's id.
+--
+-- Answers per row: the state with result or failure once it has ended; registered; state NULL: no such task. A
+-- task that somebody is just changing is not registered: ask again.
+--
+-- Locks: the tasks' rows, shared, SKIP LOCKED. Whoever ends a task looks for listeners in a statement after
+-- it changed that row, so it either is seen here or sees the registration.
+-- Raises 42P01 for an unknown queue.
+create or replace function absurd_swift.task_results(p_queue text, p_tasks uuid[], p_channel text default null)
+  returns table("position" integer, state text, result text, failure text, registered boolean)
+  language plpgsql
+  set jit = off
+  set enable_seqscan = off
+  set enable_hashjoin = off
+  set enable_mergejoin = off
+  set enable_bitmapscan = off
+as $$
+declare
+  v_locked uuid[];
+begin
+  if p_channel is not null then
+    execute format($sql$
+      select array_agg(l.task_id)
+      from (
+        select t.task_id
+        from (select distinct x.task_id from unnest($1) x(task_id)) i
+        join absurd.%1$I t on t.task_id = i.task_id
+        where t.state in ('pending', 'running', 'sleeping')
+        order by t.task_id
+        for share of t skip locked
+      ) l
+      $sql$,
+      't_' || p_queue
+    ) into v_locked using p_tasks;
+    insert into absurd_swift.result_listeners (task_queue, task_id, channel)
+    select p_queue, x.task_id, p_channel from unnest(v_locked) x(task_id) order by x.task_id
+    on conflict do nothing;
+  end if;
+  return query execute format($sql$
+    select i.ordinality::integer, t.state,
+      case when t.state = 'completed' then t.completed_payload::text end,
+      case when t.state = 'failed' then r.failure_reason::text end,
+      t.task_id = any ($2)
+    from unnest($1) with ordinality i(task_id, ordinality)
+    left join absurd.%1$I t on t.task_id = i.task_id
+    left join absurd.%2$I r on r.run_id = t.last_attempt_run
+    $sql$,
+    't_' || p_queue, 'r_' || p_queue
+  ) using p_tasks, coalesce(v_locked, '{}');
+end;
+$$;
+
+-- After tasks ended: tell who listens for their results. Must be a statement after the one that changed
+-- the task rows.
+--
+-- Locks: the registrations, SKIP LOCKED: one that is locked is being told by somebody else.
+create or replace function absurd_swift.notify_results(p_queue text, p_tasks uuid[])
+  returns void
+  language plpgsql
+as $$
+declare
+  v_listener record;
+begin
+  if p_tasks is null
+    or not exists (select from absurd_swift.result_listeners l where l.task_queue = p_queue)
+  then
+    return;
+  end if;
+  for v_listener in
+    with x as materialized (
+      select l.task_id, l.channel
+      from absurd_swift.result_listeners l
+      where l.task_queue = p_queue and l.task_id = any (p_tasks)
+      for update skip locked
+    )
+    delete from absurd_swift.result_listeners l
+    using x
+    where l.task_queue = p_queue and l.task_id = x.task_id and l.channel = x.channel
+    returning l.channel, l.task_id
+  loop
+    perform pg_notify(v_listener.channel, v_listener.task_id::text);
+  end loop;
+end;
+$$;
