@@ -7,7 +7,8 @@
 -- expired claims (31_sweeps); what these set free is claimed by the same call.
 --
 -- The planner settings matter: without them the plan flips to a sort or a scan of the backlog as tables
--- grow, or before they are analyzed.
+-- grow, or before they are analyzed. They hold in what this function calls too, where whatever needs an
+-- order that no index has must allow sorting again.
 --
 -- Locks: of each due run the run row, then the task row, SKIP LOCKED; expired waits of the claimed
 -- runs, SKIP LOCKED, since emit_event deletes waits without a lock on their run.

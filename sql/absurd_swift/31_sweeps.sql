@@ -59,7 +59,8 @@ begin
       or lock_not_available or deadlock_detected then
       null;
   end;
-  foreach v_task in array v_tasks loop
+  -- Each of these can wait for a lock, so they are few; the rest is left to the next sweep.
+  foreach v_task in array v_tasks[1:100] loop
     begin
       perform absurd_swift.cancel_tasks(p_queue, array[v_task], v_now, false);
     exception
@@ -124,6 +125,8 @@ begin
         null;
     end;
   end loop;
+--
+-- Sorting is off in claim; here something is locked in order of run_id, which without it is a scan.
 end;
 $$;
 
@@ -132,6 +135,7 @@ create or replace function absurd_swift.fail_expired(
   p_queue text,
   p_runs uuid[],
   p_reasons jsonb[],
+  set enable_sort = on
   p_now timestamptz
 )
   returns void
