@@ -65,6 +65,24 @@ as $$
 $$;
 
 -- When the attempt after p_attempt is due. NULL for a strategy that is not valid (stored before
+-- Whether a policy has ended a task that was enqueued and, unless NULL, first started at these times.
+-- NULL when the policy sets no limit at this stage.
+create or replace function absurd_swift.is_over(
+  p_policy jsonb,
+  p_enqueue_at timestamptz,
+  p_first_started_at timestamptz,
+  p_now timestamptz
+)
+  returns boolean
+  language sql
+  immutable
+as $$
+  select extract(epoch from p_now - coalesce(p_first_started_at, p_enqueue_at))
+    >= absurd_swift.policy_seconds(
+      p_policy, case when p_first_started_at is null then 'max_delay' else 'max_duration' end
+    )
+$$;
+
 -- strategies were validated): such a task is not retried.
 create or replace function absurd_swift.retry_due(p_now timestamptz, p_strategy jsonb, p_attempt integer)
   returns timestamptz

@@ -35,11 +35,7 @@ begin
           select t.task_id from absurd.%2$I t
           where t.cancellation is not null
             and t.state in ('pending', 'sleeping', 'running')
-            and extract(epoch from $1 - coalesce(t.first_started_at, t.enqueue_at))
-              >= absurd_swift.policy_seconds(
-                t.cancellation,
-                case when t.first_started_at is null then 'max_delay' else 'max_duration' end
-              )
+            and absurd_swift.is_over(t.cancellation, t.enqueue_at, t.first_started_at, $1)
           order by t.task_id
           limit $2
         ) x
@@ -125,21 +121,21 @@ begin
         null;
     end;
   end loop;
---
--- Sorting is off in claim; here something is locked in order of run_id, which without it is a scan.
 end;
 $$;
 
 -- Fail runs that the caller has locked, and wake what waited for their tasks.
+--
+-- Sorting is off in claim; here something is locked in order of run_id, which without it is a scan.
 create or replace function absurd_swift.fail_expired(
   p_queue text,
   p_runs uuid[],
   p_reasons jsonb[],
-  set enable_sort = on
   p_now timestamptz
 )
   returns void
   language plpgsql
+  set enable_sort = on
 as $$
 declare
   v_ended uuid[];

@@ -108,6 +108,51 @@ struct ExtensionClaimTests {
     }
 
     @Test(arguments: QueueVariant.all)
+    func `a claim that does not sweep takes no task that its policy has ended`(_ variant: QueueVariant)
+        async throws
+    {
+        try await variant.withQueue { queue in
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            let policy = #"{"cancellation": {"max_delay": 30, "max_duration": 60}}"#
+            try await queue.spawn(["started"], options: policy)
+            _ = try await queue.finish([.init(try await queue.claim()[0], "release")])
+            try await queue.spawn(["unstarted"], options: policy)
+            try await queue.spawn(["plain"])
+            try await queue.spawn(["patient"], options: #"{"cancellation": {"max_duration": 60}}"#)
+            func names() async throws -> Set<String> {
+                try await queue.run("begin")
+                let names = Set(try await queue.claim(sweeps: false).map(\.taskName))
+                try await queue.run("rollback")
+                return names
+            }
+            try await queue.setClock("2030-01-01 10:00:29+00")
+            #expect(try await names() == ["started", "unstarted", "plain", "patient"])
+            try await queue.setClock("2030-01-01 10:00:30+00")
+            #expect(try await names() == ["started", "plain", "patient"])
+            try await queue.setClock("2030-01-01 10:01:00+00")
+            #expect(try await names() == ["plain", "patient"])
+            #expect(try await queue.count("t", where: "state = 'cancelled'") == 0)
+        }
+    }
+
+    @Test(arguments: QueueVariant.unpartitioned)
+    func `one claim cancels up to two thousand tasks and takes none of the others that are overdue`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            try await queue.spawn(
+                Array(repeating: "overdue", count: 4500), options: #"{"cancellation": {"max_delay": 1}}"#)
+            try await queue.setClock("2030-01-01 10:00:05+00")
+            try await queue.spawn(["due"])
+            #expect(try await queue.claim().map(\.taskName) == ["due"])
+            #expect(try await queue.count("t", where: "state = 'cancelled'") == 2000)
+            #expect(try await queue.claim(limit: 2500).isEmpty)
+            #expect(try await queue.count("t", where: "state = 'cancelled'") == 4500)
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
     func `sweeps leave a wait that an emission is deleting and end its task all the same`(
         _ variant: QueueVariant
     ) async throws {
