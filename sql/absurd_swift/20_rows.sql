@@ -41,7 +41,8 @@ as $$
   end
 $$;
 
--- Seconds of a cancellation policy, NULL when there is none or when it is no integer.
+-- Seconds of a stored cancellation policy, NULL when there is none or when it is no integer. Reads what
+-- the official release has stored unchecked; what spawn stores is_cancellation_policy has seen.
 --
 -- The functions of absurd raise 22P02 for a policy such as 1.5; that would end every claim of the queue.
 create or replace function absurd_swift.policy_seconds(p_policy jsonb, p_key text)
@@ -64,7 +65,6 @@ as $$
   end
 $$;
 
--- When the attempt after p_attempt is due. NULL for a strategy that is not valid (stored before
 -- Whether a policy has ended a task that was enqueued and, unless NULL, first started at these times.
 -- NULL when the policy sets no limit at this stage.
 create or replace function absurd_swift.is_over(
@@ -83,6 +83,7 @@ as $$
     )
 $$;
 
+-- When the attempt after p_attempt is due. NULL for a strategy that is not valid (stored before
 -- strategies were validated): such a task is not retried.
 create or replace function absurd_swift.retry_due(p_now timestamptz, p_strategy jsonb, p_attempt integer)
   returns timestamptz
