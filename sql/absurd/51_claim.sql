@@ -83,7 +83,7 @@ begin
           join absurd.%2$I t on t.task_id = r.task_id
          where r.state in ('pending', 'sleeping')
            and r.available_at <= $1
-           and (r.cancel_at is null or r.cancel_at > $1)
+           and (r.cancel_at <= $1) is not true
            and t.state in ('pending', 'sleeping', 'running')
          order by r.available_at, r.run_id
          limit $2

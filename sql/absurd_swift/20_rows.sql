@@ -67,6 +67,8 @@ $$;
 
 -- Whether a policy has ended a task that was enqueued and, unless NULL, first started at these times.
 -- NULL when the policy sets no limit at this stage.
+--
+-- Not in SQL, which the planner would expand in each claim, whether any task has a policy or not.
 create or replace function absurd_swift.is_over(
   p_policy jsonb,
   p_enqueue_at timestamptz,
@@ -74,13 +76,15 @@ create or replace function absurd_swift.is_over(
   p_now timestamptz
 )
   returns boolean
-  language sql
+  language plpgsql
   immutable
 as $$
-  select extract(epoch from p_now - coalesce(p_first_started_at, p_enqueue_at))
+begin
+  return extract(epoch from p_now - coalesce(p_first_started_at, p_enqueue_at))
     >= absurd_swift.policy_seconds(
       p_policy, case when p_first_started_at is null then 'max_delay' else 'max_duration' end
-    )
+    );
+end;
 $$;
 
 -- When the attempt after p_attempt is due. NULL for a strategy that is not valid (stored before

@@ -58,7 +58,7 @@ declare
     ', cancel_at = case when c.first_started_at is null'
     ' then absurd_swift.policy_end($5, c.cancellation, ''max_duration'') else r.cancel_at end'
     else '' end;
-  v_not_over text := case when v_has_cancel_at then '(r.cancel_at is null or r.cancel_at > $5)'
+  v_not_over text := case when v_has_cancel_at then '(r.cancel_at <= $5) is not true'
     else '(t.cancellation is null'
     ' or absurd_swift.is_over(t.cancellation, t.enqueue_at, t.first_started_at, $5) is not true)' end;
 begin
