@@ -41,11 +41,23 @@ as $$
       or p_partitioned and p_suffix ~ '^_(d|[0-9]{3})$';
 $$;
 
+-- Keep everybody else from creating, provisioning, dropping or changing the policy of a queue until the end of
+-- the transaction. Whether a relation is missing is looked up before it is made, so two who do that at
+-- once would both make it, and the second would fail.
+--
+-- Locks: an advisory lock for the queue, always before its row in absurd.queues and before its tables.
+create or replace function absurd.lock_queue(p_queue_name text)
+  returns void
+  language sql
+as $$
+  select pg_advisory_xact_lock(hashtextextended('absurd queue ' || p_queue_name, 0));
+$$;
+
 -- Refuse a new queue whose relations would collide with those of another queue, now or in a later
 -- week, or with relations that are left over from a dropped one.
 --
--- Locks: an advisory lock for the name and for each name that it extends, until the end of the
--- transaction: of two colliding queues created at the same time the second sees the first.
+-- Locks: those of lock_queue for the name and for each name that it extends: of two colliding queues created
+-- at the same time the second sees the first.
 -- Raises P0001 naming the queue or relation in the way.
 create or replace function absurd.check_queue_collision(p_queue_name text, p_partitioned boolean)
   returns void
@@ -67,7 +79,7 @@ begin
      group by stem
      order by hashtextextended(stem, 0)
   loop
-    perform pg_advisory_xact_lock(hashtextextended('absurd queue ' || v_stem, 0));
+    perform absurd.lock_queue(v_stem);
   end loop;
 
   select q.queue_name

@@ -66,7 +66,8 @@ $$;
 -- Fillfactor 70 keeps updates of t_ and c_ within their page (heap-only) as long as no index mentions
 -- t_'s state; updates of r_ are never heap-only, since its indexes live on the state.
 --
--- Locks: those of create table and create index, in the order tasks, runs, checkpoints, events, waits.
+-- Locks: that of lock_queue; those of create table and create index for what is missing, indexes of runs
+-- before those of tasks. Where nothing is missing no table is locked.
 -- Raises P0001 for an invalid name or one that collides with another relation.
 create or replace function absurd.ensure_queue_tables(p_queue_name text)
   returns void
@@ -79,6 +80,7 @@ declare
   v_states constant text := $c$('pending', 'running', 'sleeping', 'completed', 'failed', 'cancelled')$c$;
 begin
   perform absurd.validate_queue_name(p_queue_name);
+  perform absurd.lock_queue(p_queue_name);
 
   select q.storage_mode = 'partitioned'
     into v_partitioned
@@ -166,7 +168,8 @@ $$;
 
 -- Create the missing indexes of a queue. The names are <table>_<suffix>.
 --
--- Locks: those of create index: writers of the table wait.
+-- Locks: those of create index: writers of the table wait. It is not called for an index that is there, as it
+-- locks the table before it looks. Runs come before tasks, as in everything that workers do.
 -- Raises P0001 when an index's name belongs to a relation of another table.
 create or replace function absurd.ensure_queue_indexes(p_queue_name text, p_partitioned boolean)
   returns void
@@ -176,14 +179,11 @@ declare
   v_index record;
   v_name text;
   v_table text;
+  v_indexed oid;
 begin
   for v_index in
     select *
       from (values
-        -- Cleanup of cancelled tasks.
-        ('t', 'cti', '(cancelled_at) where cancelled_at is not null'),
-        -- Tasks with a policy; of use to the dashboards and tools of 0.5.1 only.
-        ('t', 'ci', '(task_id) where cancellation is not null'),
         -- The order of claims. Holds nothing but runs that wait for their time.
         ('r', 'rdy', $p$(available_at, run_id) where state in ('pending', 'sleeping')$p$),
         -- Leases that may have ended.
@@ -195,6 +195,10 @@ begin
         ('r', 'fti', $p$(state, (coalesce(completed_at, failed_at)))
            where state in ('completed', 'failed')$p$),
         ('r', 'ti', '(task_id)'),
+        -- Cleanup of cancelled tasks.
+        ('t', 'cti', '(cancelled_at) where cancelled_at is not null'),
+        -- Tasks with a policy; of use to the dashboards and tools of 0.5.1 only.
+        ('t', 'ci', '(task_id) where cancellation is not null'),
         ('w', 'eni', '(event_name)'),
         ('w', 'ti', '(task_id)'),
         ('e', 'eai', '(emitted_at)'),
@@ -205,20 +209,20 @@ begin
     v_table := v_index.prefix || '_' || p_queue_name;
     v_name := v_table || '_' || v_index.suffix;
 
-    perform 1
-       from pg_catalog.pg_class c
-       left join pg_catalog.pg_index x on x.indexrelid = c.oid
-      where c.relname = v_name
-        and c.relnamespace = 'absurd'::regnamespace
-        and x.indrelid is distinct from format('absurd.%I', v_table)::regclass;
+    select x.indrelid
+      into v_indexed
+      from pg_catalog.pg_class c
+      left join pg_catalog.pg_index x on x.indexrelid = c.oid
+     where c.relname = v_name
+       and c.relnamespace = 'absurd'::regnamespace;
 
-    if found then
+    if not found then
+      execute format('create index %I on absurd.%I %s', v_name, v_table, v_index.definition);
+    elsif v_indexed is distinct from format('absurd.%I', v_table)::regclass then
       raise exception 'absurd.% exists but is not an index of absurd.%',
         quote_ident(v_name), quote_ident(v_table)
         using hint = 'The name of the queue collides with that of another queue.';
     end if;
-
-    execute format('create index if not exists %I on absurd.%I %s', v_name, v_table, v_index.definition);
   end loop;
 end;
 $$;

@@ -2,8 +2,8 @@
 
 -- Create a queue, or complete what is missing of it. The storage mode is fixed for its life.
 --
--- Locks: for a new queue the advisory locks of check_queue_collision; its row in absurd.queues; then
--- those of ensure_queue_tables.
+-- Locks: for a new queue those of check_queue_collision, else that of lock_queue; the new row in
+-- absurd.queues; then those of ensure_queue_tables: on a queue that is complete no worker waits.
 -- Raises P0001 for an invalid name or mode, for a queue of the other mode, and for a name that collides
 -- with the relations of another queue.
 create or replace function absurd.create_queue(p_queue_name text, p_storage_mode text)
@@ -59,7 +59,8 @@ $$;
 --
 -- Names are not validated, so that names from before the length limit can be dropped.
 --
--- Locks: the queue's tables exclusively, in the order registry, waits, events, checkpoints, runs, tasks.
+-- Locks: that of lock_queue; the queue's tables exclusively, in the order registry, waits, events,
+-- checkpoints, runs, tasks.
 create or replace function absurd.drop_queue(p_queue_name text)
   returns void
   language plpgsql
@@ -69,6 +70,8 @@ as $$
 declare
   v_prefix text;
 begin
+  perform absurd.lock_queue(p_queue_name);
+
   if not exists (select from absurd.queues q where q.queue_name = p_queue_name) then
     return;
   end if;

@@ -70,7 +70,7 @@ $$;
 -- cleanup_ttl, detach_min_age (interval text or seconds), cleanup_limit, detach_mode,
 -- default_partition. Enabling the default partition creates it; disabling drops it if it is empty.
 --
--- Locks: the queue's row; then those of ensure_partitions or drop_default_partitions.
+-- Locks: that of lock_queue; the queue's row; then those of ensure_partitions or drop_default_partitions.
 -- Raises P0001 for an unknown queue, key or mode, a negative interval, a limit below 1, a default
 -- partition of an unpartitioned queue, and one that cannot be dropped since it has rows; 23502 for JSON
 -- null; 22P02, 22003 and 22007 for malformed values.
@@ -102,6 +102,8 @@ begin
   if v_unknown is not null then
     raise exception 'policy of queue "%": unknown key "%"', p_queue_name, v_unknown;
   end if;
+
+  perform absurd.lock_queue(p_queue_name);
 
   select q.*
     into v_queue

@@ -4,7 +4,7 @@
 -- fails when no attempt is left, or is cancelled when the next attempt would start at or after the end
 -- that its cancellation policy sets.
 --
--- Locks: the run, then the task, then the run's waits.
+-- Locks: the run, then the task, then the run's waits, skipping those that emit_event deletes at the moment.
 -- Raises AB001 when the run is cancelled, AB002 when it has failed already; P0001 when it is unknown,
 -- pending or completed, or when its task is missing.
 create or replace function absurd.fail_run(
@@ -118,7 +118,18 @@ begin
     $q$, 't_' || p_queue_name)
     using v_run.task_id, v_state, v_attempts, v_next_run, p_now;
 
-  execute format('delete from absurd.%I w where w.run_id = $1', 'w_' || p_queue_name)
+  execute format($q$
+    with wait as materialized (
+      select w.step_name
+        from absurd.%1$I w
+       where w.run_id = $1
+         for update skip locked
+    )
+    delete from absurd.%1$I w
+     using wait x
+     where w.run_id = $1
+       and w.step_name = x.step_name
+    $q$, 'w_' || p_queue_name)
     using p_run_id;
 end;
 $$;

@@ -10,23 +10,8 @@ create or replace function absurd.cancel_task(p_queue_name text, p_task_id uuid)
   returns void
   language plpgsql
 as $$
-begin
-  perform absurd.cancel_task_at(p_queue_name, p_task_id, absurd.current_time());
-end;
-$$;
-
--- Cancel a task as of a given time, which the policy sweep shares with the claim that it precedes.
---
--- Locks and errors: those of cancel_task.
-create or replace function absurd.cancel_task_at(
-  p_queue_name text,
-  p_task_id uuid,
-  p_now timestamptz
-)
-  returns void
-  language plpgsql
-as $$
 declare
+  v_now timestamptz := absurd.current_time();
   v_state text;
   v_has_live_run boolean;
   v_locked bigint;
@@ -95,7 +80,7 @@ begin
     select exists (select from task)
     $q$, 't_' || p_queue_name, 'r_' || p_queue_name, 'w_' || p_queue_name)
     into v_cancelled
-    using p_task_id, p_now;
+    using p_task_id, v_now;
 
   if not v_cancelled then
     raise exception 'task % not found in queue "%"', p_task_id, p_queue_name;

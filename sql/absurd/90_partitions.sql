@@ -11,7 +11,7 @@
 -- When all queues are asked for, one that fails is reported as a warning and does not keep the others from
 -- their partitions.
 --
--- Locks: the queue's row (for share), so that the policy stays; then those of ensure_week.
+-- Locks: that of lock_queue; the queue's row (for share), so that the policy stays; then those of ensure_week.
 -- Raises P0001 when a queue is named that is invalid or unknown, and those of ensure_week for that queue.
 create or replace function absurd.ensure_partitions(p_queue_name text default null)
   returns void
@@ -56,6 +56,8 @@ declare
   v_prefix text;
   v_week timestamp;
 begin
+  perform absurd.lock_queue(p_queue_name);
+
   select q.*
     into v_queue
     from absurd.queues q

@@ -93,13 +93,16 @@ $$;
 -- Drop a weekly partition after it was detached, and remove the pg_cron jobs that did both.
 --
 -- Only what can have been a weekly partition is dropped: a plain table of that name and shape which is not
--- the table of a queue, and only while it is empty. Rows that came between planning and detaching are thus
--- kept; ensure_partitions or the statement in the error's hint brings them back.
+-- the table of a queue, and only while it is empty. If rows came between planning and detaching it is attached
+-- again with a warning, since until then they are missing from the queue; it is planned anew when it is
+-- empty again. While the job that detaches is scheduled, it alone is removed and attaching left to the next
+-- call: both run at the same time, and what is attached now that job could detach at once.
 --
--- Locks: the table exclusively.
--- Returns true when it was dropped or false when it is still attached or missing; when it is missing the
--- jobs are removed too.
--- Raises P0001 for a blank name, for a table that is no detached weekly partition, and for one with rows.
+-- Locks: that of lock_queue; the table exclusively; those of ensure_week.
+-- Returns true when it was dropped; false when it is still attached, has rows or is missing. The jobs are
+-- removed when there is nothing left for them to do.
+-- Raises P0001 for a blank name, for a table that is no detached weekly partition, and for one with rows of
+-- another week than its name says; those of ensure_week.
 create or replace function absurd.drop_detached_partition(
   p_partition_table text,
   p_unschedule_job_name text default null
@@ -116,6 +119,8 @@ begin
   if v_table is null or v_table = '' then
     raise exception 'partition name must not be blank';
   end if;
+
+  perform absurd.lock_queue(substr(left(v_table, -4), 3));
 
   if exists (
     select from pg_catalog.pg_class c
@@ -134,14 +139,19 @@ begin
   perform absurd.check_detached_partition(v_table);
   execute format('lock table absurd.%I in access exclusive mode', v_table);
 
-  if not absurd.is_empty_table(v_table) then
-    raise exception 'absurd.% has rows that came after it was planned for detaching', quote_ident(v_table)
-      using hint = absurd.reattach_statement(v_table);
+  if absurd.is_empty_table(v_table) then
+    perform absurd.unschedule_jobs(v_jobs);
+    execute format('drop table absurd.%I', v_table);
+    return true;
   end if;
 
-  perform absurd.unschedule_jobs(v_jobs);
-  execute format('drop table absurd.%I', v_table);
-  return true;
+  if v_jobs[1] <> v_jobs[2] and absurd.is_scheduled(v_jobs[1]) then
+    perform absurd.unschedule_jobs(v_jobs[1:1]);
+  else
+    perform absurd.unschedule_jobs(v_jobs);
+    perform absurd.reattach_partition(v_table);
+  end if;
+  return false;
 end;
 $$;
 
@@ -177,24 +187,36 @@ begin
 end;
 $$;
 
--- Write the statement that attaches a detached partition again, with the bounds that its rows tell.
+-- Attach a detached weekly partition again, for the week that its rows tell.
 --
--- Locks: the table (access share).
--- Returns the statement.
-create or replace function absurd.reattach_statement(p_table text)
-  returns text
+-- Locks: the table (access share); those of ensure_week.
+-- Warns that it did so. When the queue is gone, it warns that the table is kept as it is.
+-- Raises P0001 when the rows are of another week than the table's name says; those of ensure_week.
+create or replace function absurd.reattach_partition(p_table text)
+  returns void
   language plpgsql
 as $$
 declare
+  v_parent text := left(p_table, -4);
   v_id uuid;
   v_week timestamptz;
 begin
-  execute format('select x.%1$I from absurd.%2$I x order by x.%1$I limit 1',
-    absurd.partition_key(p_table), p_table)
+  if to_regclass(format('absurd.%I', v_parent)) is null then
+    raise warning 'absurd.% has rows and is kept, but the table that it was detached from is gone',
+      quote_ident(p_table);
+    return;
+  end if;
+
+  execute format('select x.%1$I from absurd.%2$I x limit 1', absurd.partition_key(p_table), p_table)
     into v_id;
   v_week := absurd.week_bucket_utc(absurd.uuidv7_timestamp(v_id));
 
-  return format('alter table absurd.%I attach partition absurd.%I for values from (%L) to (%L);',
-    left(p_table, -4), p_table, absurd.uuidv7_floor(v_week), absurd.uuidv7_floor(v_week + interval '168 hours'));
+  if v_parent || '_' || absurd.partition_week_tag(v_week) is distinct from p_table then
+    raise exception 'absurd.% has rows of another week than its name says, such as %',
+      quote_ident(p_table), v_id;
+  end if;
+
+  perform absurd.ensure_week(v_parent, v_week);
+  raise warning 'absurd.% got rows before it was detached and was attached again', quote_ident(p_table);
 end;
 $$;

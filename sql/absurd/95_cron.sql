@@ -39,6 +39,26 @@ as $$
   select coalesce(left(md5(p_queue_name), 12), 'all');
 $$;
 
+-- Tell whether there is a job of this name; without pg_cron there is none.
+--
+-- Locks: none.
+create or replace function absurd.is_scheduled(p_name text)
+  returns boolean
+  language plpgsql
+as $$
+declare
+  v_found boolean := false;
+begin
+  if absurd.cron_can_unschedule() then
+    execute 'select exists (select from cron.job j where j.jobname = $1)'
+      into v_found
+      using p_name;
+  end if;
+
+  return v_found;
+end;
+$$;
+
 -- Remove jobs by name; without pg_cron there are none.
 --
 -- Locks: none.

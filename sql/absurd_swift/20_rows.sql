@@ -41,7 +41,8 @@ as $$
   end
 $$;
 
--- Seconds of a cancellation policy, NULL when there is none or when it is no integer.
+-- Seconds of a stored cancellation policy, NULL when there is none or when it is no integer. Reads what
+-- the official release has stored unchecked; what spawn stores is_cancellation_policy has seen.
 --
 -- The functions of absurd raise 22P02 for a policy such as 1.5; that would end every claim of the queue.
 create or replace function absurd_swift.policy_seconds(p_policy jsonb, p_key text)
@@ -62,6 +63,28 @@ as $$
     when abs(absurd_swift.policy_seconds(p_policy, p_key)) <= 100000000000
       then p_start + make_interval(secs => absurd_swift.policy_seconds(p_policy, p_key)::double precision)
   end
+$$;
+
+-- Whether a policy has ended a task that was enqueued and, unless NULL, first started at these times.
+-- NULL when the policy sets no limit at this stage.
+--
+-- Not in SQL, which the planner would expand in each claim, whether any task has a policy or not.
+create or replace function absurd_swift.is_over(
+  p_policy jsonb,
+  p_enqueue_at timestamptz,
+  p_first_started_at timestamptz,
+  p_now timestamptz
+)
+  returns boolean
+  language plpgsql
+  immutable
+as $$
+begin
+  return extract(epoch from p_now - coalesce(p_first_started_at, p_enqueue_at))
+    >= absurd_swift.policy_seconds(
+      p_policy, case when p_first_started_at is null then 'max_delay' else 'max_duration' end
+    );
+end;
 $$;
 
 -- When the attempt after p_attempt is due. NULL for a strategy that is not valid (stored before

@@ -4,10 +4,12 @@
 -- bound of the due time; a worker passes the smallest due time of its last batch, so that the entries
 -- of finished runs, which an open transaction keeps in the index, are not read again and again. Runs
 -- due earlier need a claim without bound now and then. p_sweep: first cancel by policy and fail
--- expired claims (31_sweeps); what these set free is claimed by the same call.
+-- expired claims (31_sweeps); what these set free is claimed by the same call. A run whose policy has ended
+-- it is not claimed even when no sweep has come to it.
 --
 -- The planner settings matter: without them the plan flips to a sort or a scan of the backlog as tables
--- grow, or before they are analyzed.
+-- grow, or before they are analyzed. They hold in what this function calls too, where whatever needs an
+-- order that no index has must allow sorting again.
 --
 -- Locks: of each due run the run row, then the task row, SKIP LOCKED; expired waits of the claimed
 -- runs, SKIP LOCKED, since emit_event deletes waits without a lock on their run.
@@ -50,14 +52,18 @@ as $$
 declare
   v_limit integer := greatest(coalesce(p_limit, 1), 0);
   v_timeout integer := greatest(coalesce(p_claim_timeout, 30), 0);
+  v_has_cancel_at boolean := absurd_swift.has_cancel_at(p_queue);
   -- On the first start max_duration takes the place of max_delay.
-  v_cancel_at text := case when absurd_swift.has_cancel_at(p_queue) then
+  v_cancel_at text := case when v_has_cancel_at then
     ', cancel_at = case when c.first_started_at is null'
     ' then absurd_swift.policy_end($5, c.cancellation, ''max_duration'') else r.cancel_at end'
     else '' end;
+  v_not_over text := case when v_has_cancel_at then '(r.cancel_at <= $5) is not true'
+    else '(t.cancellation is null'
+    ' or absurd_swift.is_over(t.cancellation, t.enqueue_at, t.first_started_at, $5) is not true)' end;
 begin
   if p_sweep then
-    perform absurd_swift.sweep_policies(p_queue, greatest(v_limit, 100));
+    perform absurd_swift.sweep_policies(p_queue, greatest(v_limit, 2000));
     perform absurd_swift.sweep_claims(p_queue, greatest(v_limit, 100));
   end if;
   if v_limit = 0 then
@@ -73,6 +79,7 @@ begin
       where r.state in ('pending', 'sleeping')
         and r.available_at between $4 and $5
         and t.state in ('pending', 'sleeping', 'running')
+        and %6$s
       order by r.available_at, r.run_id
       limit $3
       for update skip locked
@@ -117,7 +124,7 @@ begin
     from s
     order by s.due, s.run_id
     $sql$,
-    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, v_cancel_at, 'c_' || p_queue
+    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, v_cancel_at, 'c_' || p_queue, v_not_over
   ) using coalesce(nullif(p_worker, ''), 'worker'), v_timeout, v_limit,
     coalesce(p_due_from, '-infinity'), absurd.current_time();
 end;

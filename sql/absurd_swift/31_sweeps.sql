@@ -35,11 +35,7 @@ begin
           select t.task_id from absurd.%2$I t
           where t.cancellation is not null
             and t.state in ('pending', 'sleeping', 'running')
-            and extract(epoch from $1 - coalesce(t.first_started_at, t.enqueue_at))
-              >= absurd_swift.policy_seconds(
-                t.cancellation,
-                case when t.first_started_at is null then 'max_delay' else 'max_duration' end
-              )
+            and absurd_swift.is_over(t.cancellation, t.enqueue_at, t.first_started_at, $1)
           order by t.task_id
           limit $2
         ) x
@@ -59,7 +55,8 @@ begin
       or lock_not_available or deadlock_detected then
       null;
   end;
-  foreach v_task in array v_tasks loop
+  -- Each of these can wait for a lock, so they are few; the rest is left to the next sweep.
+  foreach v_task in array v_tasks[1:100] loop
     begin
       perform absurd_swift.cancel_tasks(p_queue, array[v_task], v_now, false);
     exception
@@ -128,6 +125,8 @@ end;
 $$;
 
 -- Fail runs that the caller has locked, and wake what waited for their tasks.
+--
+-- Sorting is off in claim; here something is locked in order of run_id, which without it is a scan.
 create or replace function absurd_swift.fail_expired(
   p_queue text,
   p_runs uuid[],
@@ -136,6 +135,7 @@ create or replace function absurd_swift.fail_expired(
 )
   returns void
   language plpgsql
+  set enable_sort = on
 as $$
 declare
   v_ended uuid[];

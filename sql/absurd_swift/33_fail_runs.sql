@@ -4,7 +4,8 @@
 -- attempt. As in absurd, a next attempt at or past the end of max_duration cancels the task instead.
 -- All arrays are in order of run_id.
 --
--- Locks: the tasks, in the order given (with p_wait = false SKIP LOCKED: such a run is left as it is).
+-- Locks: the tasks, in the order given (with p_wait = false SKIP LOCKED: such a run is left as it is); the
+-- runs' waits, SKIP LOCKED, since emit_event deletes waits without a lock on their run.
 -- Returns a row for each run that was failed, with the state its task has now.
 create or replace function absurd_swift.fail_runs(
   p_queue text,
@@ -78,8 +79,14 @@ begin
       from d
       where t.task_id = d.task_id
     ),
+    e as materialized (
+      select w.run_id, w.step_name
+      from d
+      join absurd.%3$I w on w.run_id = d.run_id
+      for update of w skip locked
+    ),
     w as (
-      delete from absurd.%3$I w using d where w.run_id = d.run_id
+      delete from absurd.%3$I w using e where w.run_id = e.run_id and w.step_name = e.step_name
     )
     select d.run_id, d.task_id, d.task_state from d
     $sql$,

@@ -1,7 +1,9 @@
 -- Cancel tasks that are not terminal, with all their open runs, and wake what waited for them.
 --
 -- Locks: the tasks' open runs by run_id, then the tasks by task_id; with p_wait = false SKIP LOCKED,
--- and a task of which anything is locked elsewhere is left alone.
+-- and a task of which anything is locked elsewhere is left alone. Then the tasks' waits, always SKIP LOCKED,
+-- since emit_event deletes waits without a lock on their run; one that is left means nothing to it and goes
+-- with its task.
 -- Returns the tasks that were cancelled.
 create or replace function absurd_swift.cancel_tasks(
   p_queue text,
@@ -11,6 +13,8 @@ create or replace function absurd_swift.cancel_tasks(
 )
   returns table(task_id uuid)
   language plpgsql
+  -- Off in claim; to lock in order of run_id without sorting is a scan of all runs.
+  set enable_sort = on
 as $$
 declare
   v_runs uuid[];
@@ -63,8 +67,14 @@ begin
       from i
       where r.task_id = i.task_id and (r.state in ('pending', 'sleeping', 'running')) is true
     ),
+    e as materialized (
+      select w.run_id, w.step_name
+      from i
+      join absurd.%3$I w on w.task_id = i.task_id
+      for update of w skip locked
+    ),
     w as (
-      delete from absurd.%3$I w using i where w.task_id = i.task_id
+      delete from absurd.%3$I w using e where w.run_id = e.run_id and w.step_name = e.step_name
     )
     update absurd.%2$I t
     set state = 'cancelled', cancelled_at = coalesce(t.cancelled_at, $2)

@@ -64,13 +64,14 @@ begin
       on conflict do nothing
     ),
     u as (
-      -- A release keeps wake_event: after a timed-out wait it says that the timeout is still to be told.
+      -- Without a step the run has executed nothing: it keeps wake_event, which after a timed-out wait says
+      -- that the timeout is still to be told. Named in any case, since triggers watch that column.
       update absurd.%1$I r
       set state = case when l.action = 'sleep' then 'sleeping' else 'pending' end,
           claimed_by = null,
           claim_expires_at = null,
           available_at = l.due,
-          wake_event = case when l.action = 'sleep' then null else r.wake_event end
+          wake_event = case when l.step is null then r.wake_event end
       from l
       where r.run_id = l.run_id
     ),

@@ -12,7 +12,7 @@
 --
 -- Locks: nothing that exists. Equal keys or ids in open transactions wait for each other, in order of
 -- idempotency key.
--- Raises AS001, 42P01, 55P03, 40P01.
+-- Raises AS001, 42P01, 22004, 55P03, 40P01.
 create or replace function absurd_swift.spawn(
   p_queue text,
   p_task_ids uuid[],
@@ -36,6 +36,10 @@ declare
   v_row integer;
   v_careful boolean;
 begin
+  -- Later on it would look like the fault of a row's value.
+  if p_queue is null then
+    raise exception 'the queue is NULL' using errcode = '22004';
+  end if;
   perform absurd_swift.require_equal_lengths(
     cardinality(p_names), cardinality(v_tasks), cardinality(v_runs), cardinality(p_params),
     cardinality(p_options)

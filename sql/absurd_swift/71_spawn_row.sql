@@ -73,18 +73,17 @@ exception
 end;
 $$;
 
--- Whether a value can be stored as a cancellation policy. NULL can: no policy.
+-- Whether a value can be stored as a cancellation policy. NULL can: no policy. The same as absurd's
+-- check_cancellation, which the official release has not.
 create or replace function absurd_swift.is_cancellation_policy(p_policy jsonb)
   returns boolean
   language sql
   immutable
 as $$
-  select p_policy is null or coalesce(
-    jsonb_typeof(p_policy) = 'object'
-      and (p_policy ->> 'max_delay' is null or absurd_swift.policy_seconds(p_policy, 'max_delay') >= 0)
-      and (p_policy ->> 'max_duration' is null or absurd_swift.policy_seconds(p_policy, 'max_duration') >= 0),
-    false
-  )
+  select p_policy is null
+    or jsonb_typeof(p_policy) = 'object'
+      and coalesce(p_policy ->> 'max_delay' ~ '^[0-9]{1,15}$', true)
+      and coalesce(p_policy ->> 'max_duration' ~ '^[0-9]{1,15}$', true)
 $$;
 
 -- Whether an id may become a key of a row made now. NULL may: it is made here.

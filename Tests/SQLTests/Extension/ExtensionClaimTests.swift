@@ -108,6 +108,107 @@ struct ExtensionClaimTests {
     }
 
     @Test(arguments: QueueVariant.all)
+    func `a claim that does not sweep takes no task that its policy has ended`(_ variant: QueueVariant)
+        async throws
+    {
+        try await variant.withQueue { queue in
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            let policy = #"{"cancellation": {"max_delay": 30, "max_duration": 60}}"#
+            try await queue.spawn(["started"], options: policy)
+            _ = try await queue.finish([.init(try await queue.claim()[0], "release")])
+            try await queue.spawn(["unstarted"], options: policy)
+            try await queue.spawn(["plain"])
+            try await queue.spawn(["patient"], options: #"{"cancellation": {"max_duration": 60}}"#)
+            func names() async throws -> Set<String> {
+                try await queue.run("begin")
+                let names = Set(try await queue.claim(sweeps: false).map(\.taskName))
+                try await queue.run("rollback")
+                return names
+            }
+            try await queue.setClock("2030-01-01 10:00:29+00")
+            #expect(try await names() == ["started", "unstarted", "plain", "patient"])
+            try await queue.setClock("2030-01-01 10:00:30+00")
+            #expect(try await names() == ["started", "plain", "patient"])
+            try await queue.setClock("2030-01-01 10:01:00+00")
+            #expect(try await names() == ["plain", "patient"])
+            #expect(try await queue.count("t", where: "state = 'cancelled'") == 0)
+        }
+    }
+
+    @Test(arguments: QueueVariant.unpartitioned)
+    func `one claim cancels up to two thousand tasks and takes none of the others that are overdue`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            try await queue.spawn(
+                Array(repeating: "overdue", count: 4500), options: #"{"cancellation": {"max_delay": 1}}"#)
+            try await queue.setClock("2030-01-01 10:00:05+00")
+            try await queue.spawn(["due"])
+            #expect(try await queue.claim().map(\.taskName) == ["due"])
+            #expect(try await queue.count("t", where: "state = 'cancelled'") == 2000)
+            #expect(try await queue.claim(limit: 2500).isEmpty)
+            #expect(try await queue.count("t", where: "state = 'cancelled'") == 4500)
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `sweeps leave a wait that an emission is deleting and end its task all the same`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            let other = try await queue.elsewhere()
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            try await other.setClock("2030-01-01 10:00:01+00")
+            try await queue.spawn(["overdue"], options: #"{"cancellation": {"max_duration": 2}}"#)
+            try await queue.spawn(["crashed"], options: #"{"max_attempts": 1}"#)
+            _ = try await queue.awaitEvent(try await queue.claim().map { ($0, "s", "e") }, timeout: 1)
+            try await queue.setClock("2030-01-01 10:00:01+00")
+            try await other.run("begin")
+            try await other.emit("e")
+            #expect(try await queue.claim(timeout: 1).count == 2)
+            try await queue.setClock("2030-01-01 10:00:05+00")
+            #expect(try await queue.claim().isEmpty)
+            #expect(
+                try await queue.text(
+                    "select string_agg(task_name || ' ' || state, ', ' order by task_name) from absurd.t_q")
+                    == "crashed failed, overdue cancelled")
+            try await other.run("rollback")
+
+            // The emission was rolled back. The next one removes what is left, and wakes nobody.
+            #expect(try await queue.count("w") == 2)
+            try await queue.emit("e")
+            #expect(try await queue.count("w") == 0)
+            #expect(try await queue.count("r", where: "state in ('failed', 'cancelled')") == 2)
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `a wait without a deadline that is locked elsewhere does not hold up a sweep either`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            let other = try await queue.elsewhere()
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            let overdue = try await queue.claimNew(options: #"{"cancellation": {"max_duration": 2}}"#)
+            _ = try await queue.awaitEvent([(overdue, "s", "e")])
+            try await queue.setClock("2030-01-01 10:00:05+00")
+            try await other.connection.withTransaction { transaction in
+                _ = try await transaction.query("select 1 from absurd.w_q for update")
+                #expect(try await queue.claim().isEmpty)
+                #expect(try await queue.count("t", where: "state = 'cancelled'") == 1)
+            }
+            // The wait that is left means nothing to an emission, and goes with its task.
+            try await queue.emit("e")
+            #expect(try await queue.count("r", where: "state = 'cancelled'") == 1)
+            #expect(try await queue.count("w") == 1)
+            try await queue.setClock("2030-01-01 10:00:10+00")
+            try await queue.run("select absurd.cleanup_tasks('q', 0)")
+            #expect(try await queue.count("w") == 0)
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
     func `sweeps and claims pass over what others hold`(_ variant: QueueVariant) async throws {
         try await variant.withQueue { queue in
             let policy = #"{"cancellation": {"max_delay": 0}}"#

@@ -55,6 +55,32 @@ struct ExtensionEventTests {
     }
 
     @Test(arguments: QueueVariant.all)
+    func `a timeout is still to be told after the run was put off, not after it slept in a step`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            let claim = try await queue.claimNew()
+            _ = try await queue.awaitEvent([(claim, "s", "e")], timeout: 5)
+            try await queue.setClock("2030-01-01 10:00:05+00")
+            // A worker without a handler for this task: it has executed nothing.
+            let stranger = try #require(try await queue.claim().first)
+            _ = try await queue.finish([.init(stranger, "sleep", delay: 1)])
+            try await queue.setClock("2030-01-01 10:00:06+00")
+            let resumed = try #require(try await queue.claim().first)
+            #expect(resumed.wakeEvent == "e")
+            #expect(try await queue.awaitEvent([(resumed, "s", "e")], timeout: 5) == [.only("timed_out")])
+
+            _ = try await queue.awaitEvent([(resumed, "s", "e")], timeout: 5)
+            try await queue.setClock("2030-01-01 10:00:11+00")
+            let moved = try #require(try await queue.claim().first)
+            _ = try await queue.finish([.init(moved, "sleep", "1", step: "nap", delay: 1)])
+            try await queue.setClock("2030-01-01 10:00:12+00")
+            #expect(try await queue.claim().map(\.wakeEvent) == [nil])
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
     func `a late event is delivered instead of the timeout`(_ variant: QueueVariant) async throws {
         try await variant.withQueue { queue in
             try await queue.setClock("2030-01-01 10:00:00+00")

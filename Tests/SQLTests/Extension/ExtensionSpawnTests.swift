@@ -55,14 +55,18 @@ struct ExtensionSpawnTests {
                     ("strategy", "1", #"{"retry_strategy": null}"#),
                     ("policy", "1", #"{"cancellation": {"max_delay": 1.5}}"#),
                     ("policy", "1", #"{"cancellation": []}"#),
+                    ("policy", "1", #"{"cancellation": {"max_delay": " +5 "}}"#),
+                    ("policy", "1", #"{"cancellation": {"max_duration": 1234567890123456}}"#),
                     ("key", "1", #"{"idempotency_key": "\#(oversizeKey)"}"#),
                     ("good", "2", #"{"cancellation": {"max_delay": "60"}, "max_attempts": null}"#),
                 ])
             #expect(
                 spawned.map(\.sqlState) == [
-                    nil, "AS007", "22P05", "22P02", "AS007", "22P02", "AB003", "AS007", "AS007", "54000", nil,
+                    nil, "AS007", "22P05", "22P02", "AS007", "22P02", "AB003", "AS007", "AS007", "AS007",
+                    "AS007",
+                    "54000", nil,
                 ])
-            #expect(spawned.map(\.isCreated) == [true] + Array(repeating: nil, count: 9) + [true])
+            #expect(spawned.map(\.isCreated) == [true] + Array(repeating: nil, count: 11) + [true])
             #expect(try await queue.count("t") == 2)
             #expect(try await queue.count("r", where: "state = 'pending' and attempt = 1") == 2)
             #expect(try await queue.count("t", where: "params = 'null'") == 1)
@@ -116,6 +120,36 @@ struct ExtensionSpawnTests {
                 #expect(spawned.map(\.sqlState) == ["AS008"])
             }
             #expect(try await queue.count("t") == 0)
+        }
+    }
+
+    // What one of the two spawns refuses, the other must not store.
+    @Test(arguments: [
+        "5", "0", #""60""#, "null", #"" +5 ""#, #""+5""#, #""5 ""#, "-1", "1.5", "999999999999999",
+        "1000000000000000",
+        "123456789012345678", #""""#, "true", "1e3",
+    ])
+    func `a policy is accepted or refused as by absurd`(_ seconds: String) async throws {
+        try await QueueVariant(contents: .migrated, storageMode: "unpartitioned").withQueue { queue in
+            for key in ["max_delay", "max_duration"] {
+                let options = #"{"cancellation": {"\#(key)": \#(seconds)}}"#
+                let isStored = try await spawn(queue, [("a", "1", options)])[0].sqlState == nil
+                let contract = try? await queue.connection.query(
+                    "select absurd.spawn_task('q', 'a', '1', $1)", [.text(options)])
+                #expect(isStored == (contract != nil), "\(key)")
+            }
+        }
+    }
+
+    @Test(arguments: QueueVariant.unpartitioned, [1, 2])
+    func `no queue at all is an error of the whole call`(_ variant: QueueVariant, _ count: Int) async throws {
+        try await variant.withQueue { queue in
+            let error = await #expect(throws: PostgresError.self) {
+                try await queue.run(
+                    "select * from absurd_swift.spawn(null, null, null, $1, $1, $1)",
+                    [.textArray(Array(repeating: "1", count: count))])
+            }
+            #expect(error?.sqlState == "22004")
         }
     }
 

@@ -10,27 +10,26 @@ struct CostTests {
         case none, current, stale
     }
 
-    @Test(arguments: Statistics.allCases, [1, 100])
-    func `a claim reads what it claims, whatever the backlog`(_ statistics: Statistics, _ quantity: Int)
-        async throws
-    {
-        let session = try await Session(.unpartitioned)
+    @Test(
+        arguments: [1, 100].flatMap { quantity in StorageMode.allCases.map { (quantity, $0) } },
+        Statistics.allCases)
+    func `a claim reads what it claims, whatever the backlog`(
+        _ claim: (quantity: Int, mode: StorageMode), _ statistics: Statistics
+    ) async throws {
+        let session = try await Session(claim.mode)
         try await session.prepareBacklog(statistics)
-        try await session.connection.execute(script: "begin")
-        let before = try await session.reads()
-        #expect(try await session.claim(quantity).count == quantity)
         // Each run is read by the claim and again by its update, its task likewise; the rest is slack.
-        let reads = try await session.reads() - before
-        #expect(reads.sequential == 0)
-        #expect(reads.byIndex <= 6 * quantity + 20, "\(reads)")
-        try await session.connection.execute(script: "rollback")
+        try await session.expectReads(atMost: 6 * claim.quantity + 20) {
+            let answer = try await session.claim(claim.quantity)
+            #expect(answer.count == claim.quantity)
+        }
     }
 
-    @Test(arguments: Statistics.allCases)
+    @Test(arguments: StorageMode.allCases, Statistics.allCases)
     func `sweeps read what they end, not the tasks that have ended or are far from it`(
-        _ statistics: Statistics
+        _ mode: StorageMode, _ statistics: Statistics
     ) async throws {
-        let session = try await Session(.unpartitioned)
+        let session = try await Session(mode)
         try await session.prepareBacklog(statistics)
         try await session.run(
             """
@@ -42,13 +41,31 @@ struct CostTests {
             update absurd.r_jobs r set state = 'completed', cancel_at = absurd.current_time() - interval '1 hour'
               from absurd.t_jobs t where t.task_id = r.task_id and t.state = 'completed'
             """)
-        try await session.connection.execute(script: "begin")
-        let before = try await session.reads()
-        #expect(try await session.claim().count == 1)
-        let reads = try await session.reads() - before
-        #expect(reads.sequential == 0)
-        #expect(reads.byIndex <= 26, "\(reads)")
-        try await session.connection.execute(script: "rollback")
+        try await session.expectReads(atMost: 26) {
+            let answer = try await session.claim()
+            #expect(answer.count == 1)
+        }
+    }
+
+    @Test(arguments: StorageMode.allCases, Statistics.allCases)
+    func `cancelling by policy and failing ended leases reads the tasks concerned, not those beside them`(
+        _ mode: StorageMode, _ statistics: Statistics
+    ) async throws {
+        let session = try await Session(mode)
+        for _ in 1...10 {
+            try await session.running(#"{"max_attempts":1}"#, timeout: 30)
+            try await session.running(#"{"cancellation":{"max_duration":20}}"#, timeout: 0)
+        }
+        try await session.prepareBacklog(statistics, state: "completed")
+        try await session.setClock(seconds: 40)
+        // Ten runs and ten tasks each; what ends a run one by one looks at it several times.
+        try await session.expectReads(atMost: 10 * 16 + 40) {
+            let answer = try await session.claim(10)
+            #expect(answer.isEmpty)
+        }
+        #expect(
+            try await session.rows("select state, count(*) from absurd.t_jobs group by 1 order by 1")
+                == ["(cancelled,10)", "(completed,5000)", "(failed,10)"])
     }
 
     @Test(arguments: Statistics.allCases)
@@ -67,13 +84,10 @@ struct CostTests {
             update absurd.t_jobs set state = 'completed' where task_id in (select task_id from ended)
             """)
         if statistics == .current { try await session.run("analyze") }
-        try await session.connection.execute(script: "begin")
-        let before = try await session.reads()
-        #expect(try await session.value("select absurd.cleanup_tasks('jobs', 10, 20)") == "20")
-        let reads = try await session.reads() - before
-        #expect(reads.sequential == 0)
-        #expect(reads.byIndex <= 20 * 16, "\(reads)")
-        try await session.connection.execute(script: "rollback")
+        try await session.expectReads(atMost: 20 * 16) {
+            let answer = try await session.value("select absurd.cleanup_tasks('jobs', 10, 20)")
+            #expect(answer == "20")
+        }
     }
 
     @Test func `a task's updates stay on their page`() async throws {
@@ -130,18 +144,54 @@ struct CostTests {
 }
 
 extension Session {
-    /// 5,000 due runs.
-    fileprivate func prepareBacklog(_ statistics: CostTests.Statistics) async throws {
+    /// 5,000 due runs, or tasks that have ended.
+    fileprivate func prepareBacklog(
+        _ statistics: CostTests.Statistics, state: String = "pending"
+    ) async throws {
         if statistics == .stale {
-            try await spawn()
+            if state == "pending" { try await spawn() }
             try await run("analyze absurd.r_jobs, absurd.t_jobs")
         }
-        try await run("alter table absurd.r_jobs set (autovacuum_enabled = off)")
-        try await run("alter table absurd.t_jobs set (autovacuum_enabled = off)")
-        try await run("select absurd.spawn_task('jobs', 'job', '1') from generate_series(1, 5000)")
+        try await connection.execute(
+            script: """
+                do $$
+                declare v_table regclass;
+                begin
+                  for v_table in
+                    select oid from pg_class
+                     where relkind = 'r' and relnamespace = 'absurd'::regnamespace and relname ~ '^[rt]_jobs'
+                  loop
+                    execute format('alter table %s set (autovacuum_enabled = off)', v_table);
+                  end loop;
+                end
+                $$
+                """)
         try await run(
-            "update absurd.r_jobs set available_at = absurd.current_time() - random() * interval '1 hour'")
+            """
+            with task as (
+              insert into absurd.t_jobs (task_id, task_name, params, state, attempts, last_attempt_run)
+              select absurd.portable_uuidv7(), 'job', '1', $1, 1, absurd.portable_uuidv7()
+                from generate_series(1, 5000)
+              returning task_id, last_attempt_run
+            )
+            insert into absurd.r_jobs (run_id, task_id, attempt, state, available_at)
+            select last_attempt_run, task_id, 1, $1, absurd.current_time() - random() * interval '1 hour'
+              from task
+            """, .text(state))
         if statistics == .current { try await run("analyze absurd.r_jobs, absurd.t_jobs") }
+    }
+
+    /// No table is scanned by `work`, and no more rows are fetched through indexes than so many.
+    fileprivate func expectReads(
+        atMost limit: Int, sourceLocation: SourceLocation = #_sourceLocation, _ work: () async throws -> Void
+    ) async throws {
+        try await connection.execute(script: "begin")
+        let before = try await reads()
+        try await work()
+        let reads = try await reads() - before
+        #expect(reads.sequential == 0, sourceLocation: sourceLocation)
+        #expect(reads.byIndex <= limit, "\(reads)", sourceLocation: sourceLocation)
+        try await connection.execute(script: "commit")
     }
 
     /// Rows of the queue's tables that this session has read, as far as its transaction knows.

@@ -116,16 +116,72 @@ struct SweepTests {
         try await session.run(
             #"""
             select absurd.spawn_task('jobs', 'a', '1', '{"cancellation":{"max_delay":1}}')
-              from generate_series(1, 250)
+              from generate_series(1, 2500)
             """#)
         try await session.setClock(seconds: 5)
         let states =
             "select string_agg(state || n, ' ' order by state) from (select state, count(*) as n from absurd.t_jobs group by state) s"
         let due = try await session.spawn()
         #expect(try await session.claim() == [due.run])
-        #expect(try await session.value(states) == "cancelled100 pending150 running1")
-        #expect(try await session.claim(500).isEmpty)
-        #expect(try await session.value(states) == "cancelled250 running1")
+        #expect(try await session.value(states) == "cancelled1000 pending1500 running1")
+        #expect(try await session.claim(2000).isEmpty)
+        #expect(try await session.value(states) == "cancelled2500 running1")
+    }
+
+    /// An open emission holds the expired waits that it deletes, and nothing else of their runs.
+    @Test(arguments: StorageMode.allCases)
+    func `sweeps leave a wait that an emission is deleting and end its task all the same`(
+        _ mode: StorageMode
+    ) async throws {
+        let session = try await Session(mode)
+        let emitting = try await Session()
+        try await session.run("set lock_timeout = '10s'")
+        let overdue = try await session.running(#"{"cancellation":{"max_duration":2}}"#)
+        let crashed = try await session.running(#"{"max_attempts":1}"#)
+        for spawned in [overdue, crashed] { try await session.await("e", in: spawned, timeout: 1) }
+        try await session.setClock(seconds: 1)
+        try await emitting.setClock(seconds: 1)
+        try await emitting.holding("select absurd.emit_event('jobs', 'e')") {
+            let claimed = try await session.claim(2, timeout: 1)
+            #expect(Set(claimed) == [overdue.run, crashed.run])
+            try await session.setClock(seconds: 5)
+            let answer = try await session.claim(2)
+            #expect(answer.isEmpty)
+            let states = [
+                try await session.states(overdue.task), try await session.states(crashed.task),
+            ]
+            #expect(states == ["cancelled cancelled", "failed failed"])
+        }
+        // The emission was rolled back. The next one removes what is left, and wakes nobody.
+        #expect(try await session.count("w_jobs") == "2")
+        try await session.emit("e")
+        #expect(try await session.count("w_jobs") == "0")
+        #expect(try await session.states(overdue.task) == "cancelled cancelled")
+        #expect(try await session.states(crashed.task) == "failed failed")
+    }
+
+    @Test func `a wait without a deadline that is locked elsewhere does not hold up a sweep either`()
+        async throws
+    {
+        let session = try await Session(.unpartitioned)
+        let holder = try await Session()
+        try await session.run("set lock_timeout = '10s'")
+        let overdue = try await session.running(#"{"cancellation":{"max_duration":2}}"#)
+        try await session.await("e", in: overdue)
+        try await session.setClock(seconds: 5)
+        try await holder.holding("select 1 from absurd.w_jobs for update") {
+            let answer = try await session.claim()
+            #expect(answer.isEmpty)
+            let states = try await session.states(overdue.task)
+            #expect(states == "cancelled cancelled")
+        }
+        // The wait that is left means nothing to an emission, and goes with its task.
+        try await session.emit("e")
+        #expect(try await session.states(overdue.task) == "cancelled cancelled")
+        #expect(try await session.count("w_jobs") == "1")
+        try await session.setClock(seconds: 10)
+        #expect(try await session.value("select absurd.cleanup_tasks('jobs', 0)") == "1")
+        #expect(try await session.count("w_jobs") == "0")
     }
 
     @Test func `a policy written around spawn cannot stop the queue`() async throws {

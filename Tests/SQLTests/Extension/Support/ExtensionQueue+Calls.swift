@@ -36,13 +36,14 @@ extension ExtensionQueue {
     }
 
     func claim(
-        limit: Int64 = 10, worker: String = "w", timeout: Int64 = 30, from due: PostgresTimestamp? = nil
+        limit: Int64 = 10, worker: String = "w", timeout: Int64 = 30, from due: PostgresTimestamp? = nil,
+        sweeps: Bool = true
     ) async throws -> [Claim] {
         let rows = try await connection.query(
-            "select * from absurd_swift.claim($1, $2, $3, $4, $5)",
+            "select * from absurd_swift.claim($1, $2, $3, $4, $5, $6)",
             [
                 .text(name), .text(worker), .int(timeout), .int(limit),
-                due.map { .timestamp($0) } ?? .null,
+                due.map { .timestamp($0) } ?? .null, .bool(sweeps),
             ])
         return try rows.map { row in
             Claim(
