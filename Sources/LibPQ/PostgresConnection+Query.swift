@@ -22,10 +22,13 @@ extension PostgresConnection {
     /// Runs any number of statements, separated by semicolons, without parameters and without results.
     ///
     /// Without transaction commands in it the script is one transaction.
-    package func execute(script: String, timeout: Duration? = nil) async throws {
+    package func execute(
+        script: String, timeout: Duration? = nil, isCancellable: Bool = true
+    ) async throws {
         try refuseNUL(script)
-        try await withTurn(isCancellable: true) { connection in
-            let limit = StatementLimit(timeout: timeout ?? connection.configuration.statementTimeout)
+        try await withTurn(isCancellable: isCancellable) { connection in
+            let limit = StatementLimit(
+                timeout: timeout ?? connection.configuration.statementTimeout, followsTask: isCancellable)
             _ = try await connection.roundTrip(limit) { $0.sendQuery(script) }
         }
     }
