@@ -147,9 +147,7 @@ extension AbsurdClient {
         case .failed: throw AbsurdError(.runFailed, "the run was failed by somebody else", sqlState: "AB002")
         case .busy: throw AbsurdError(.database, "the run is locked by another session; try again")
         case .data(let sqlState, let message):
-            throw AbsurdError(
-                .rejected, "the database refused the value" + (sqlState.map { " (SQLSTATE \($0))" } ?? ""),
-                sqlState: sqlState, serverMessage: message)
+            throw AbsurdError.refused(sqlState: sqlState, serverMessage: message)
         }
     }
 }

@@ -69,7 +69,10 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("queue", "drop", "nobody", "--yes", status: 4, says: "absurd queue create nobody"),
         Mistake("queue", "drop", "default", status: 2, says: "--yes"),
         Mistake("queue", "policy", "default", "--cleanup-ttl", "soon", status: 2, says: "30 days"),
-        Mistake("queue", "policy", "default", "--cleanup-limit", "0", status: 2, says: "cleanup_limit"),
+        Mistake("queue", "policy", "default", "--cleanup-limit", "0", status: 2, says: "cleanup limit"),
+        Mistake(
+            "queue", "policy", "default", "--cleanup-limit", "99999999999999", status: 2,
+            says: "the cleanup limit must be from 1 to 2147483647"),
         Mistake("queue", "create", "default", "--storage", "partitioned", status: 2, says: "default"),
         Mistake("cleanup", "nobody", status: 4, says: "absurd queue create nobody"),
         Mistake("task", unknownID, status: 5, says: "no queue has a task \(unknownID)", "absurd tasks"),
