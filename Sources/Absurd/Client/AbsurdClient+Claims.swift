@@ -8,12 +8,13 @@ extension AbsurdClient {
     /// Claims up to `limit` due runs of a queue.
     ///
     /// - Parameters:
-    ///   - workerID: Stored with the runs. 1 to 200 bytes.
+    ///   - workerID: Stored with the runs. 1 to 200 bytes without NUL.
     ///   - claimTimeout: How long the claims last, in whole seconds, rounded up; zero is for ever.
     public func claimRuns(
         on queue: String = "default", workerID: String, claimTimeout: Duration = .seconds(30), limit: Int = 1
     ) async throws -> [ClaimedRun] {
         try validateQueueName(queue)
+        try validateWorkerID(workerID)
         guard limit >= 1, limit <= 10_000 else {
             throw AbsurdError.invalidArgument("the limit of a claim must be from 1 to 10000, and is \(limit)")
         }

@@ -27,6 +27,7 @@ extension AbsurdClient {
     ///
     /// A queue that does not exist is no error.
     public func dropQueue(_ name: String) async throws {
+        try validateQueueName(name)
         _ = try await query("select absurd.drop_queue($1)", [.text(name)])
     }
 
@@ -37,6 +38,7 @@ extension AbsurdClient {
 
     /// The settings of a queue; nil when there is no such queue.
     public func queuePolicy(_ name: String) async throws -> QueuePolicy? {
+        try validateQueueName(name)
         let rows = try await query(
             """
             select queue_name, storage_mode, default_partition, partition_lookahead::text, partition_lookback::text,
@@ -62,6 +64,7 @@ extension AbsurdClient {
 
     /// Makes the weekly partitions that a queue's policy asks for, of one queue or of all.
     public func ensurePartitions(_ name: String? = nil) async throws {
+        if let name { try validateQueueName(name) }
         _ = try await query("select absurd.ensure_partitions($1)", [name.map { .text($0) } ?? .null])
     }
 }

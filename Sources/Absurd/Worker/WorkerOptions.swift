@@ -64,7 +64,7 @@ public struct WorkerOptions: Sendable {
     /// The base of the worker ids.
     ///
     /// Nil, the default, makes one of host name, process id and a random part. Keep an id of your own unique
-    /// among running workers.
+    /// among running workers. 1 to 200 bytes without NUL.
     public var workerID: String?
 
     /// More restarts than this within ``restartWindow`` end a pool with an error.
@@ -104,8 +104,7 @@ extension WorkerOptions {
         try require(maxBackoff >= pollInterval, "maxBackoff", "at least the poll interval", maxBackoff)
         try require(shutdownGrace >= .zero, "shutdownGrace", "zero or more", shutdownGrace)
         if let workerID {
-            let isUsable = !workerID.isEmpty && workerID.utf8.count <= 200 && !workerID.utf8.contains(0)
-            try require(isUsable, "workerID", "1 to 200 bytes without NUL", "'\(workerID.prefix(40))'")
+            try require(isWorkerID(workerID), "workerID", workerIDRule, "'\(workerID.prefix(40))'")
         }
         try require(maxRestarts >= 0, "maxRestarts", "zero or more", maxRestarts)
         try require(restartWindow > .zero, "restartWindow", "longer than zero", restartWindow)

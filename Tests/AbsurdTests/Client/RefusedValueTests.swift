@@ -94,4 +94,30 @@ struct RefusedValueTests {
             }
         }
     }
+
+    @Test(arguments: ["", "a\u{0}b", String(repeating: "w", count: 201)])
+    func `a claim by hand wants a worker id that can be stored`(workerID: String) async throws {
+        try await withClient { client in
+            let error = await #expect(throws: AbsurdError.self) {
+                try await client.claimRuns(workerID: workerID)
+            }
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.message.contains("1 to 200 bytes without NUL") == true)
+        }
+    }
+
+    @Test(arguments: ["", "q\u{0}", String(repeating: "q", count: 58)])
+    func `a name that no queue can have is refused by every call for queues`(name: String) async throws {
+        try await withClient { client in
+            let attempts: [() async throws -> Void] = [
+                { _ = try await client.queuePolicy(name) }, { try await client.dropQueue(name) },
+                { try await client.setQueuePolicy(name, QueuePolicyChange()) },
+                { try await client.createQueue(name) }, { try await client.ensurePartitions(name) },
+            ]
+            for attempt in attempts {
+                let error = await #expect(throws: AbsurdError.self) { try await attempt() }
+                #expect(error?.code == .invalidArgument && error?.message.contains("queue name") == true)
+            }
+        }
+    }
 }
