@@ -45,7 +45,20 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("spawn", "t", "text", status: 2, says: #"'"text"'"#),
         Mistake("spawn", "t", "", status: 2, says: "nothing was given"),
         Mistake("spawn", "t", "-", status: 2, says: "the parameters must be JSON", input: "[1,"),
-        Mistake("spawn", "t", #""\u0000""#, status: 2, says: "was refused"),
+        Mistake(
+            "spawn", "t", #""\u0000""#, status: 2, says: "the parameters", #"NUL character \u0000"#,
+            "leave it out"),
+        Mistake(
+            "spawn", "t", #"{"a":1,}"#, status: 2, says: "the parameters must be JSON", "comma", "character 7"
+        ),
+        Mistake("spawn", "t", "[1,]", status: 2, says: "comma", "character 3"),
+        Mistake("spawn", "t", #"{a: 1}"#, status: 2, says: "must be JSON", "quotes", "character 2"),
+        Mistake("spawn", "t", #"{'a': 1}"#, status: 2, says: "must be JSON", "double quotes"),
+        Mistake("spawn", "t", "01", status: 2, says: "must be JSON"),
+        Mistake("spawn", "t", "[1 2]", status: 2, says: "',' or ']'", "character 4"),
+        Mistake("spawn", "t", "[NaN]", status: 2, says: "must be JSON"),
+        Mistake("spawn", "t", "1e400", status: 2, says: "the number 1e400", "1.8e308"),
+        Mistake("spawn", "t", "-H", "h:=[1,]", status: 2, says: "header 'h' must be JSON", "comma"),
         Mistake("spawn", "t", #""\ud800""#, status: 2, says: "JSON"),
         Mistake("spawn", "t", "[1] [2]", status: 2, says: "JSON"),
         Mistake(
@@ -62,6 +75,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             "spawn", "t", "-q", "nobody", status: 4, says: "queue 'nobody' does not exist",
             "absurd queue create nobody"),
         Mistake("emit", "", status: 2, says: "an event name must not be empty"),
+        Mistake("emit", "e", #""\u0000""#, status: 2, says: "the payload", #"NUL character \u0000"#),
         Mistake("emit", "e", "nonsense", status: 2, says: "the payload must be JSON"),
         Mistake("emit", "e", "-q", "nobody", status: 4, says: "absurd queue create nobody"),
         Mistake("tasks", "-q", "nobody", status: 4, says: "absurd queue create nobody"),
