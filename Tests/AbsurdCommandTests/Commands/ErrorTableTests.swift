@@ -66,6 +66,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             status: 2,
             says: "JSON"),
         Mistake("spawn", " ", status: 2, says: "a task name must not be empty"),
+        Mistake("spawn", "t", "--idempotency-key", "", status: 2, says: "--idempotency-key"),
         Mistake("spawn", "t", "-H", "novalue", status: 2, says: "key=text"),
         Mistake("spawn", "t", "--retry-base", "2d", status: 2, says: "one day"),
         Mistake("spawn", "t", "--retry-factor", "nan", status: 2, says: "finite"),
