@@ -95,7 +95,7 @@ extension TaskContext {
     /// Returns nil, or the value that was there first.
     package func store(_ state: JSONText, as checkpoint: String) async throws -> JSONText? {
         let write = CheckpointWrite(
-            key: run.key, step: checkpoint, state: state, claimTimeout: claimTimeout > 0 ? claimTimeout : nil)
+            key: run.key, step: checkpoint, state: state, claimTimeout: claimSeconds > 0 ? claimSeconds : nil)
         let holder = run.holder
         let answer = try await self.write(
             refusal: \.refusal

@@ -1,4 +1,4 @@
-package import Logging
+public import Logging
 import Synchronization
 
 /// What a handler works with: the task's parameters and the calls that survive a crash.
@@ -13,8 +13,12 @@ public final class TaskContext: Sendable {
     package let run: ClaimedRun
     package let writer: RunWriter
     package let client: AbsurdClient
-    package let claimTimeout: Int
-    package let logger: Logger
+    package let claimSeconds: Int
+    /// Writes with the metadata of this run: `task.id`, `task.name`, `run.id`, `run.attempt`, `absurd.queue` and
+    /// `absurd.worker`.
+    ///
+    /// The handler's lines are written again when it runs again, unless they are written inside a step.
+    public let logger: Logger
     private let state: Mutex<ExecutionState>
     /// Everybody who waits for the state to change; resumed all together, each looks again.
     private let changes = ChangeSignal()
@@ -29,7 +33,7 @@ public final class TaskContext: Sendable {
         self.run = run
         self.writer = writer
         self.client = client
-        self.claimTimeout = claimTimeout
+        self.claimSeconds = claimTimeout
         self.logger = logger
         self.state = Mutex(ExecutionState(checkpoints: checkpoints))
         (self.ended, self.endedContinuation) = AsyncStream.makeStream(of: Never.self)
@@ -52,6 +56,9 @@ extension TaskContext {
     /// Empty when there is none.
     public var headers: [String: JSONValue] { run.info.headers }
     public var info: RunInfo { run.info }
+    /// How long each recorded step and each ``heartbeat(for:)`` keeps the claim: the worker's
+    /// ``WorkerOptions/claimTimeout``, in whole seconds.
+    public var claimTimeout: Duration { .seconds(claimSeconds) }
 
     /// The parameters decoded as a type.
     ///
