@@ -37,6 +37,25 @@ struct TaskTests {
         }
     }
 
+    @Test func `a run that is given back is due at once, for the same attempt, and its old claim is gone`()
+        async throws
+    {
+        try await withClient { client in
+            let task = try await client.spawn("t", params: nil)
+            let run = try #require(try await client.claimRuns(workerID: "me").first)
+            try await client.setCheckpoint("s", of: run, to: 1)
+            try await client.release(run)
+            #expect(try await task.snapshot()?.state == .pending)
+            let error = await #expect(throws: AbsurdError.self) { try await client.complete(run, result: 1) }
+            #expect(error?.code == .claimLost)
+            let again = try #require(try await client.claimRuns(workerID: "you").first)
+            #expect(again.info.runID == run.info.runID && again.info.attempt == 1 && again.isResumed)
+            #expect(try await client.checkpoints(of: again) == ["s": 1])
+            try await client.complete(again, result: 1)
+            #expect(try await task.result() == 1)
+        }
+    }
+
     @Test func `values recorded before a task has started reach its first execution`() async throws {
         let handler = Handler("seeded") { context in
             .complete(.integer(Int64(try await context.step("s") { 2 })))
