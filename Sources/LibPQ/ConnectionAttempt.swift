@@ -10,6 +10,9 @@ import Darwin
 
 /// Makes one connection without blocking the shared pool.
 ///
+/// A host that accepts the connection and never answers is passed over like one that refuses it, by starting
+/// again with the others.
+///
 /// libpq resolves names and reads files in the middle of its connection functions, so each step runs
 /// off the pool; the waits between the steps do not occupy a thread at all. When the attempt is given up
 /// while such a step hangs, the step keeps the attempt alive, and the connection is closed after it.
@@ -19,7 +22,7 @@ final class ConnectionAttempt: Sendable {
         var polling: PostgresPollingStatusType
         var status: ConnStatusType
         var descriptor: Int32
-        var address: String
+        var host: HostList.Host
         var message: String
     }
 
@@ -48,11 +51,14 @@ final class ConnectionAttempt: Sendable {
     func run(_ readiness: Readiness) async throws -> ConnectionHandle {
         var limits = ConnectionLimits(total: configuration.connectTimeout, until: deadline, start: .now)
         var step = try await perform(readiness, limits) { try $0.start() }
-        if let options = handle.withLock({ $0?.options() }) { limits.learn(from: options) }
+        let options = handle.withLock { $0?.options() } ?? [:]
+        limits.learn(from: options)
+        var hosts = HostList(options: options)
+        var silence = ""
 
         while step.polling != PGRES_POLLING_OK {
-            guard step.polling != PGRES_POLLING_FAILED else { throw failure(step.message) }
-            limits.enter(address: step.address, now: .now)
+            guard step.polling != PGRES_POLLING_FAILED else { throw failure(silence + step.message) }
+            limits.enter(address: step.host, now: .now)
             let interest: Readiness.Interest = step.polling == PGRES_POLLING_READING ? .readable : .writable
             let wakeup = await readiness.wait(
                 for: interest, on: step.descriptor, until: limits.next, isCancellable: isCancellable)
@@ -60,10 +66,17 @@ final class ConnectionAttempt: Sendable {
             case .ready, .woken: break
             case .cancelled: throw Self.cancelled
             case .deadlinePassed:
-                // An address that does not answer. An error on its socket makes libpq try the next one.
-                guard limits.deadline > .now, step.status == CONNECTION_STARTED,
-                    shutdown(step.descriptor, Int32(SHUT_RDWR)) == 0
-                else { throw timedOut(step.message) }
+                guard limits.deadline > .now else { throw timedOut(silence + step.message) }
+                let isKnown = hosts.remove(step.host)
+                // An error on the socket of a host that has not accepted makes libpq try the next one.
+                if step.status == CONNECTION_STARTED, shutdown(step.descriptor, Int32(SHUT_RDWR)) == 0 {
+                    break
+                }
+                guard isKnown, let others = hosts.options else { throw timedOut(silence + step.message) }
+                silence += step.host.silence
+                step = try await perform(readiness, limits) { try $0.start(with: others) }
+                limits.leaveAddress()
+                continue
             }
             step = try await perform(readiness, limits) { $0.poll() }
         }
@@ -84,11 +97,13 @@ final class ConnectionAttempt: Sendable {
         }
     }
 
-    private func start() throws -> Step {
+    /// - Parameter hosts: instead of those of the connection string.
+    private func start(with hosts: [(keyword: String, value: String)] = []) throws -> Step {
         var parameters: [(keyword: String, value: String)] = []
         if let name = configuration.applicationName { parameters.append(("fallback_application_name", name)) }
         // Of two entries for one option the later wins; the connection string stands for `dbname`.
         parameters.append(("dbname", configuration.connectionString))
+        parameters += hosts
         // Strings are UTF-8 here.
         parameters.append(("client_encoding", "UTF8"))
         let status = try handle.withLock { handle in
@@ -108,7 +123,7 @@ final class ConnectionAttempt: Sendable {
                 polling: polling,
                 status: handle?.status ?? CONNECTION_BAD,
                 descriptor: handle?.descriptor ?? -1,
-                address: handle?.address ?? "",
+                host: handle?.host ?? HostList.Host(),
                 message: handle?.errorMessage ?? "")
         }
     }
@@ -118,6 +133,13 @@ final class ConnectionAttempt: Sendable {
         made.finishConnecting()
         setKeepAlive(of: made.descriptor, options: made.options())
         return made
+    }
+}
+
+extension HostList.Host {
+    /// A line in libpq's words, which forgets the host when the attempt starts again.
+    fileprivate var silence: String {
+        "connection to server at \"\(name ?? "")\", port \(port ?? "") failed: no answer in time\n"
     }
 }
 

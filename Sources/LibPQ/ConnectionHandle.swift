@@ -44,12 +44,13 @@ import Logging
     /// Before the connection is made: bad at once, or on its way.
     var status: ConnStatusType { unsafe PQstatus(pointer) }
     var descriptor: Int32 { unsafe PQsocket(pointer) }
-    /// Tells the addresses apart that one connection tries; the descriptor is the same for all of them.
-    var address: String {
+    /// Where this connection goes, or tries to go at the moment; the descriptor is the same for all hosts.
+    var host: HostList.Host {
         func text(_ part: UnsafeMutablePointer<CChar>?) -> String {
             unsafe part.map { unsafe String(cString: $0) } ?? ""
         }
-        return unsafe "\(text(PQhost(pointer))) \(text(PQhostaddr(pointer))) \(text(PQport(pointer)))"
+        return unsafe HostList.Host(
+            name: text(PQhost(pointer)), address: text(PQhostaddr(pointer)), port: text(PQport(pointer)))
     }
     var backendPID: Int32 { unsafe PQbackendPID(pointer) }
     var serverVersion: Int { Int(unsafe PQserverVersion(pointer)) }

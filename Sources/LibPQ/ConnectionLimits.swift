@@ -7,7 +7,7 @@ struct ConnectionLimits: Sendable {
     private let limit: ContinuousClock.Instant?
     private(set) var deadline: ContinuousClock.Instant
     private var perAddress: Duration?
-    private var address: String?
+    private var address: HostList.Host?
     private var addressDeadline: ContinuousClock.Instant?
 
     init(total: Duration, until limit: ContinuousClock.Instant? = nil, start: ContinuousClock.Instant) {
@@ -31,10 +31,15 @@ struct ConnectionLimits: Sendable {
     }
 
     /// Notes which address is being connected: a new one has its own time.
-    mutating func enter(address: String, now: ContinuousClock.Instant) {
+    mutating func enter(address: HostList.Host, now: ContinuousClock.Instant) {
         guard address != self.address else { return }
         self.address = address
         addressDeadline = perAddress.map { now + $0 }
+    }
+
+    /// Notes that the attempt begins anew, with other hosts.
+    mutating func leaveAddress() {
+        address = nil
     }
 
     /// When to stop waiting for the current address.

@@ -16,6 +16,8 @@ package struct PostgresConfiguration: Sendable {
     package var preparesStatements = true
 
     /// How many prepared statements a connection keeps; the least recently used one makes room.
+    ///
+    /// Inside a transaction there may be more, until it has ended.
     package var preparedStatementLimit = 256
 
     /// How long making a connection may take, over all hosts of the connection string.

@@ -22,10 +22,13 @@ extension PostgresConnection {
     /// Runs any number of statements, separated by semicolons, without parameters and without results.
     ///
     /// Without transaction commands in it the script is one transaction.
-    package func execute(script: String, timeout: Duration? = nil) async throws {
+    package func execute(
+        script: String, timeout: Duration? = nil, isCancellable: Bool = true
+    ) async throws {
         try refuseNUL(script)
-        try await withTurn(isCancellable: true) { connection in
-            let limit = StatementLimit(timeout: timeout ?? connection.configuration.statementTimeout)
+        try await withTurn(isCancellable: isCancellable) { connection in
+            let limit = StatementLimit(
+                timeout: timeout ?? connection.configuration.statementTimeout, followsTask: isCancellable)
             _ = try await connection.roundTrip(limit) { $0.sendQuery(script) }
         }
     }
@@ -58,6 +61,7 @@ extension PostgresConnection {
     private func runPrepared(
         _ key: StatementCache.Key, _ bound: BoundParameters, _ limit: StatementLimit
     ) async throws -> SQLResult {
+        try await deallocateLeftOvers(limit)
         let statement: StatementCache.Statement
         if let known = statements.find(key) {
             statement = known
@@ -72,14 +76,30 @@ extension PostgresConnection {
     private func prepare(_ key: StatementCache.Key, _ limit: StatementLimit) async throws
         -> StatementCache.Statement
     {
-        if let evicted = statements.makeRoom() {
-            _ = try await roundTrip(limit) { $0.sendQuery("deallocate \(evicted.name)") }
-        }
+        statements.makeRoom()
+        try await deallocateLeftOvers(limit)
         let name = statements.makeName()
         _ = try await roundTrip(limit) { $0.sendPrepare(name, key.sql, types: key.types) }
+        statements.prepared(name)
         let description = try await roundTrip(limit) { $0.sendDescribe(name) }
         let columns = SQLColumns(describing: description.columns)
         return statements.insert(key, name: name, columns: columns)
+    }
+
+    /// Deallocates the statements that the server has in vain.
+    ///
+    /// Inside a transaction they wait for its end: a name that somebody has deallocated already would be an
+    /// error there.
+    private func deallocateLeftOvers(_ limit: StatementLimit) async throws {
+        guard handle.transactionStatus == PQTRANS_IDLE else { return }
+        for name in statements.leftOvers {
+            do {
+                _ = try await roundTrip(limit) { $0.sendQuery("deallocate \(name)") }
+            } catch let error as PostgresError where error.sqlState == SQLState.invalidStatementName {
+                // It is gone, which is what was wanted.
+            }
+            statements.deallocated(name)
+        }
     }
 }
 

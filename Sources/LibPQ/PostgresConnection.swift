@@ -57,14 +57,16 @@ package actor PostgresConnection {
             configuration, logger: logger, until: deadline, isCancellable: isCancellable)
         let handle = try await attempt.run(readiness)
         let connection = PostgresConnection(handle, configuration, readiness, logger: logger)
-        try await connection.settleDateStyle()
+        try await connection.settleDateStyle(isCancellable: isCancellable)
         return connection
     }
 
     /// Values that come as text are read in the ISO style, whatever the database's default is.
-    private func settleDateStyle() async throws {
+    private func settleDateStyle(isCancellable: Bool) async throws {
         if let style = handle.parameterStatus("DateStyle"), !style.hasPrefix("ISO") {
-            try await execute(script: "set datestyle to iso", timeout: configuration.connectTimeout)
+            try await execute(
+                script: "set datestyle to iso", timeout: configuration.connectTimeout,
+                isCancellable: isCancellable)
         }
     }
 

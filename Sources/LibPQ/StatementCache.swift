@@ -13,6 +13,9 @@ struct StatementCache {
         fileprivate var lastUse: UInt64
     }
 
+    /// Statements that the server still has and that nobody will execute any more; to be deallocated.
+    private(set) var leftOvers: Set<String> = []
+
     private let limit: Int
     private var statements: [Key: Statement] = [:]
     private var uses: UInt64 = 0
@@ -37,16 +40,25 @@ struct StatementCache {
         return "s\(lastName)"
     }
 
-    /// Takes out the statement that was not used for longest, if there is no room for another one; it has
-    /// to be deallocated on the server.
-    mutating func makeRoom() -> Statement? {
+    /// Takes out the statement that was not used for longest, if there is no room for another one.
+    mutating func makeRoom() {
         guard statements.count >= limit,
             let oldest = statements.min(by: { $0.value.lastUse < $1.value.lastUse })
-        else { return nil }
-        return statements.removeValue(forKey: oldest.key)
+        else { return }
+        remove(oldest.key)
+    }
+
+    /// Notes that the server has a statement of this name, of which nothing else is known yet.
+    mutating func prepared(_ name: String) {
+        leftOvers.insert(name)
+    }
+
+    mutating func deallocated(_ name: String) {
+        leftOvers.remove(name)
     }
 
     mutating func insert(_ key: Key, name: String, columns: SQLColumns) -> Statement {
+        leftOvers.remove(name)
         uses += 1
         let statement = Statement(name: name, columns: columns, lastUse: uses)
         statements[key] = statement
@@ -54,6 +66,7 @@ struct StatementCache {
     }
 
     mutating func remove(_ key: Key) {
-        statements[key] = nil
+        guard let statement = statements.removeValue(forKey: key) else { return }
+        leftOvers.insert(statement.name)
     }
 }

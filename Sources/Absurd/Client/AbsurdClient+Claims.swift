@@ -8,12 +8,13 @@ extension AbsurdClient {
     /// Claims up to `limit` due runs of a queue.
     ///
     /// - Parameters:
-    ///   - workerID: Stored with the runs. 1 to 200 bytes.
+    ///   - workerID: Stored with the runs. 1 to 200 bytes without NUL.
     ///   - claimTimeout: How long the claims last, in whole seconds, rounded up; zero is for ever.
     public func claimRuns(
         on queue: String = "default", workerID: String, claimTimeout: Duration = .seconds(30), limit: Int = 1
     ) async throws -> [ClaimedRun] {
         try validateQueueName(queue)
+        try validateWorkerID(workerID)
         guard limit >= 1, limit <= 10_000 else {
             throw AbsurdError.invalidArgument("the limit of a claim must be from 1 to 10000, and is \(limit)")
         }
@@ -82,13 +83,16 @@ extension AbsurdClient {
     }
 
     /// The recorded value of one step of a task, by whichever attempt; nil when there is none.
+    ///
+    /// - Parameter includePending: Also one whose status is not `committed`. No function of the schemas stores
+    ///   such a value, but other programs may.
     public func checkpoint(
-        _ step: String, of task: TaskID, on queue: String = "default"
+        _ step: String, of task: TaskID, on queue: String = "default", includePending: Bool = false
     ) async throws -> JSONValue? {
         try validateQueueName(queue)
         let rows = try await query(
-            "select state from absurd.get_task_checkpoint_state($1, $2, $3)",
-            [.text(queue), .uuid(task.uuid), .text(step)], queue: queue)
+            "select state from absurd.get_task_checkpoint_state($1, $2, $3, $4)",
+            [.text(queue), .uuid(task.uuid), .text(step), .bool(includePending)], queue: queue)
         guard let row = rows.first else { return nil }
         return try row.decode("state", as: String?.self).map { try JSONText($0).value() } ?? .null
     }
@@ -147,9 +151,7 @@ extension AbsurdClient {
         case .failed: throw AbsurdError(.runFailed, "the run was failed by somebody else", sqlState: "AB002")
         case .busy: throw AbsurdError(.database, "the run is locked by another session; try again")
         case .data(let sqlState, let message):
-            throw AbsurdError(
-                .rejected, "the database refused the value" + (sqlState.map { " (SQLSTATE \($0))" } ?? ""),
-                sqlState: sqlState, serverMessage: message)
+            throw AbsurdError.refused(sqlState: sqlState, serverMessage: message)
         }
     }
 }

@@ -4,13 +4,13 @@ extension AbsurdClient {
     /// Creates a queue, unless it is there already with the same storage mode.
     ///
     /// - Parameter name: 1 to 57 bytes of UTF-8, case-sensitive.
-    /// - Throws: ``AbsurdError`` with the code `rejected` when the queue exists with the other storage mode or when
-    ///   its name collides with the tables of another queue.
+    /// - Throws: ``AbsurdError`` with the codes `rejected`, when the queue exists with the other storage mode or
+    ///   when its name collides with the tables of another queue, and `invalidArgument`.
     public func createQueue(
         _ name: String, storage: StorageMode = .unpartitioned, policy: QueuePolicyChange? = nil
     ) async throws {
         try validateQueueName(name)
-        let settings = try policy.map { try JSONText(encoding: JSONValue.object($0.object)).text }
+        let settings = try policy?.encoded().text
         try await namingIntervals {
             try await pool.withTransaction { connection in
                 _ = try await connection.query(
@@ -27,6 +27,7 @@ extension AbsurdClient {
     ///
     /// A queue that does not exist is no error.
     public func dropQueue(_ name: String) async throws {
+        try validateQueueName(name)
         _ = try await query("select absurd.drop_queue($1)", [.text(name)])
     }
 
@@ -37,6 +38,7 @@ extension AbsurdClient {
 
     /// The settings of a queue; nil when there is no such queue.
     public func queuePolicy(_ name: String) async throws -> QueuePolicy? {
+        try validateQueueName(name)
         let rows = try await query(
             """
             select queue_name, storage_mode, default_partition, partition_lookahead::text, partition_lookback::text,
@@ -48,12 +50,12 @@ extension AbsurdClient {
 
     /// Changes some of a queue's settings.
     ///
-    /// - Throws: ``AbsurdError`` with the codes `rejected` (a value that the database does not take) or
-    ///   `queueMissing`.
+    /// - Throws: ``AbsurdError`` with the codes `rejected` (an interval that the database does not take),
+    ///   `invalidArgument` or `queueMissing`.
     public func setQueuePolicy(_ name: String, _ change: QueuePolicyChange) async throws {
         try validateQueueName(name)
+        let settings = try change.encoded().text
         guard try await queuePolicy(name) != nil else { throw AbsurdError.queueMissing(name) }
-        let settings = try JSONText(encoding: JSONValue.object(change.object)).text
         try await namingIntervals(queue: name) {
             _ = try await pool.query(
                 "select absurd.set_queue_policy($1, $2::jsonb)", [.text(name), .text(settings)])
@@ -62,6 +64,7 @@ extension AbsurdClient {
 
     /// Makes the weekly partitions that a queue's policy asks for, of one queue or of all.
     public func ensurePartitions(_ name: String? = nil) async throws {
+        if let name { try validateQueueName(name) }
         _ = try await query("select absurd.ensure_partitions($1)", [name.map { .text($0) } ?? .null])
     }
 }
@@ -70,7 +73,7 @@ extension AbsurdClient {
 private func namingIntervals(queue: String? = nil, _ body: () async throws -> Void) async throws {
     do {
         try await translatingErrors(queue: queue, body)
-    } catch let error as AbsurdError where error.sqlState == "22007" || error.sqlState == "22008" {
+    } catch let error as AbsurdError where ["22007", "22008", "22015"].contains(error.sqlState) {
         throw AbsurdError(
             .rejected,
             "an interval of the queue's policy cannot be read; write it as '30 days' or '12 hours'",

@@ -36,7 +36,7 @@ public struct QueuePolicyChange: Sendable, Hashable {
     public var partitionLookahead: String?
     public var partitionLookback: String?
     public var cleanupTTL: String?
-    /// At least 1.
+    /// From 1 to 2,147,483,647.
     public var cleanupLimit: Int?
     public var detachMode: QueuePolicy.DetachMode?
     public var detachMinAge: String?
@@ -45,7 +45,14 @@ public struct QueuePolicyChange: Sendable, Hashable {
 }
 
 extension QueuePolicyChange {
-    package var object: [String: JSONValue] {
+    /// The object of `set_queue_policy`.
+    ///
+    /// - Throws: ``AbsurdError`` with the code `invalidArgument`.
+    package func encoded() throws -> JSONText {
+        if let cleanupLimit, !(1...Int(Int32.max)).contains(cleanupLimit) {
+            throw AbsurdError.invalidArgument(
+                "the cleanup limit must be from 1 to \(Int32.max), and is \(cleanupLimit)")
+        }
         var object: [String: JSONValue] = [:]
         object["default_partition"] = defaultPartition.map { .string($0.rawValue) }
         object["partition_lookahead"] = partitionLookahead.map { .string($0) }
@@ -54,6 +61,6 @@ extension QueuePolicyChange {
         object["cleanup_limit"] = cleanupLimit.map { .integer(Int64($0)) }
         object["detach_mode"] = detachMode.map { .string($0.rawValue) }
         object["detach_min_age"] = detachMinAge.map { .string($0) }
-        return object
+        return try JSONText(encoding: JSONValue.object(object))
     }
 }

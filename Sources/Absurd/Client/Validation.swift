@@ -28,3 +28,16 @@ package func validateTaskName(_ name: String) throws {
         throw AbsurdError.invalidArgument("a task name must not contain a NUL character")
     }
 }
+
+/// Whether workers may have this id; see ``workerIDRule``.
+package func isWorkerID(_ id: String) -> Bool {
+    !id.isEmpty && id.utf8.count <= 200 && !id.utf8.contains(0)
+}
+
+package let workerIDRule = "1 to 200 bytes without NUL"
+
+package func validateWorkerID(_ id: String) throws {
+    guard isWorkerID(id) else {
+        throw AbsurdError.invalidArgument("a worker id must be \(workerIDRule), and is '\(id.prefix(40))'")
+    }
+}

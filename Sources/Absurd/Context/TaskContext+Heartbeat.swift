@@ -8,7 +8,7 @@ extension TaskContext {
     public func heartbeat(for duration: Duration? = nil) async throws {
         try await admitUnnamed()
         let seconds =
-            try duration.map { try max($0.wholeSeconds("the time of a heartbeat"), 1) } ?? claimTimeout
+            try duration.map { try max($0.wholeSeconds("the time of a heartbeat"), 1) } ?? claimSeconds
         // A claim without end needs no renewal; the call still asks whether it stands.
         let renewal = RenewWrite(key: run.key, claimTimeout: seconds > 0 ? seconds : nil)
         _ = try await write { try await $0.renew(renewal) }

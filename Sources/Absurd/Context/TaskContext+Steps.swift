@@ -95,7 +95,7 @@ extension TaskContext {
     /// Returns nil, or the value that was there first.
     package func store(_ state: JSONText, as checkpoint: String) async throws -> JSONText? {
         let write = CheckpointWrite(
-            key: run.key, step: checkpoint, state: state, claimTimeout: claimTimeout > 0 ? claimTimeout : nil)
+            key: run.key, step: checkpoint, state: state, claimTimeout: claimSeconds > 0 ? claimSeconds : nil)
         let answer = try await self.write { try await $0.checkpoint(write) }
         if case .kept(let stored) = answer {
             cached(checkpoint, stored)

@@ -1,4 +1,4 @@
-package import Logging
+public import Logging
 import Synchronization
 
 /// What a handler works with: the task's parameters and the calls that survive a crash.
@@ -13,7 +13,7 @@ public final class TaskContext: Sendable {
     package let run: ClaimedRun
     package let writer: RunWriter
     package let client: AbsurdClient
-    package let claimTimeout: Int
+    package let claimSeconds: Int
     private let observer: WorkerObserver
     private let state: Mutex<ExecutionState>
     /// Everybody who waits for the state to change; resumed all together, each looks again.
@@ -29,7 +29,7 @@ public final class TaskContext: Sendable {
         self.run = run
         self.writer = writer
         self.client = client
-        self.claimTimeout = claimTimeout
+        self.claimSeconds = claimTimeout
         self.observer = observer
         self.state = Mutex(ExecutionState(checkpoints: checkpoints))
         (self.ended, self.endedContinuation) = AsyncStream.makeStream(of: Never.self)
@@ -52,11 +52,16 @@ extension TaskContext {
     /// Empty when there is none.
     public var headers: [String: JSONValue] { run.info.headers }
     public var info: RunInfo { run.info }
+    /// How long each recorded step and each ``heartbeat(for:)`` keeps the claim: the worker's
+    /// ``WorkerOptions/claimTimeout``, in whole seconds.
+    public var claimTimeout: Duration { .seconds(claimSeconds) }
 
-    /// The worker's logger with the task's and the run's ids.
+    /// Writes with the metadata of this run: `task.id`, `task.name`, `run.id`, `run.attempt`, `absurd.queue` and
+    /// `absurd.worker`.
     ///
-    /// Made at each call.
-    package var logger: Logger { observer.logger(for: run.info) }
+    /// The handler's lines are written again when it runs again, unless they are written inside a step. Made at each
+    /// call, so keep it when you log much.
+    public var logger: Logger { observer.logger(for: run.info) }
 
     /// The parameters decoded as a type.
     ///

@@ -39,8 +39,29 @@ extension AbsurdError {
         case "P0001", "AB003":
             // Raised by the schema's own functions, whose messages name the argument, the queue and the ids.
             return make(.rejected, error.message)
+        case let state? where state.hasPrefix("22") || state == "54000" || state == "54001":
+            return .refused(sqlState: state, serverMessage: error.message)
         default: return nil
         }
+    }
+
+    /// A value that the database refused.
+    ///
+    /// The server's own words quote the value, so they are not shown.
+    package static func refused(sqlState: String?, serverMessage: String?) -> AbsurdError {
+        let reason =
+            switch sqlState {
+            case "22003": ": a number is beyond the range of its type"
+            case "22007", "22008", "22015": ": a date or an interval is malformed or out of range"
+            case "22P02": ": it does not have the form of its type"
+            case "22P05":
+                ": text holds a character that the database cannot store, such as NUL (\\u0000); leave it out"
+            case "54000", "54001": ": it is too large or nested too deeply"
+            default: ""
+            }
+        return AbsurdError(
+            .rejected, "the database refused a value" + (sqlState.map { " (SQLSTATE \($0))" } ?? "") + reason,
+            sqlState: sqlState, serverMessage: serverMessage)
     }
 
     private static func unknown(_ error: PostgresError) -> AbsurdError {

@@ -2,6 +2,9 @@
 ///
 /// Whole numbers that fit 64 bits stay exact; every other number is a `Double`. Literals work:
 /// `["reason": "no file came", "attempts": 3, "last": nil]`.
+///
+/// A document may be nested up to 500 levels. Encoding a deeper one throws ``AbsurdError`` with the code
+/// `unencodable`, decoding one `undecodable`.
 public enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -41,13 +44,29 @@ extension JSONValue {
     }
 }
 
+extension JSONValue {
+    /// How many arrays and objects may stand inside one another.
+    ///
+    /// Encoding and decoding call themselves for each level, and a thread's stack has an end. Foundation's parser
+    /// stops at 512 levels; a little fewer here, so that what was written can be read again. Postgres takes some
+    /// thousands.
+    package static let maximumDepth = 500
+
+    /// - Parameter path: Of the array or object that is about to be encoded or decoded.
+    private static func checkDepth(_ path: [any CodingKey], _ code: AbsurdError.Code) throws {
+        guard path.count < maximumDepth else {
+            throw AbsurdError(code, "a JSON document must not be nested deeper than \(maximumDepth) levels")
+        }
+    }
+}
+
 extension JSONValue: Codable {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
         } else if let value = try? container.decode(Bool.self) {
-            // Each `try?` asks whether the value has that type; the last branch reports what it is not.
+            // Each `try?` asks whether the value has that type; the last branch reports that it has none.
             self = .bool(value)
         } else if let value = try? container.decode(Int64.self) {
             self = .integer(value)
@@ -55,10 +74,14 @@ extension JSONValue: Codable {
             self = .double(value)
         } else if let value = try? container.decode(String.self) {
             self = .string(value)
-        } else if let value = try? container.decode([JSONValue].self) {
-            self = .array(value)
         } else {
-            self = .object(try container.decode([String: JSONValue].self))
+            try Self.checkDepth(decoder.codingPath, .undecodable)
+            // Asks only for the kind, so that an error inside is not lost.
+            if (try? decoder.unkeyedContainer()) != nil {
+                self = .array(try container.decode([JSONValue].self))
+            } else {
+                self = .object(try container.decode([String: JSONValue].self))
+            }
         }
     }
 
@@ -70,8 +93,12 @@ extension JSONValue: Codable {
         case .integer(let value): try container.encode(value)
         case .double(let value): try container.encode(value)
         case .string(let value): try container.encode(value)
-        case .array(let value): try container.encode(value)
-        case .object(let value): try container.encode(value)
+        case .array(let value):
+            try Self.checkDepth(encoder.codingPath, .unencodable)
+            try container.encode(value)
+        case .object(let value):
+            try Self.checkDepth(encoder.codingPath, .unencodable)
+            try container.encode(value)
         }
     }
 }

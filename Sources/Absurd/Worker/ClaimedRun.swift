@@ -9,10 +9,11 @@ public struct ClaimedRun: Sendable {
     public let info: RunInfo
     /// The parameters as JSON text, untouched.
     package let params: JSONText
-    /// The event that the run waited for, if it was parked on one.
+    /// The event that the run waited for until its deadline passed; nil when the event came.
     public let wakeEvent: String?
     /// The payload that woke the run; nil when nothing was delivered, JSON `null` when that was the payload.
     package let eventPayload: JSONText?
+    package let retryStrategyText: JSONText?
     package let token: PostgresTimestamp
     /// When the run was due.
     package let due: PostgresTimestamp?
@@ -23,12 +24,14 @@ public struct ClaimedRun: Sendable {
 
     package init(
         info: RunInfo, params: JSONText, wakeEvent: String? = nil, eventPayload: JSONText? = nil,
-        token: PostgresTimestamp, due: PostgresTimestamp? = nil, isResumed: Bool, receivedAt: ContinuousClock.Instant = .now
+        retryStrategy: JSONText? = nil, token: PostgresTimestamp, due: PostgresTimestamp? = nil, isResumed: Bool,
+        receivedAt: ContinuousClock.Instant = .now
     ) {
         self.info = info
         self.params = params
         self.wakeEvent = wakeEvent
         self.eventPayload = eventPayload
+        self.retryStrategyText = retryStrategy
         self.token = token
         self.due = due
         self.isResumed = isResumed
@@ -45,6 +48,41 @@ public struct ClaimedRun: Sendable {
             throw AbsurdError(
                 .undecodable,
                 "the parameters of task '\(info.taskName)' do not decode as \(type): \(describe(error))")
+        }
+    }
+
+    /// The payload of the event that woke the run.
+    ///
+    /// Nil when none did. An event without payload has JSON `null`. The payload stays with the run until it waits
+    /// for another event; it is recorded under the step of the wait, too.
+    ///
+    /// - Throws: ``AbsurdError`` with the code `undecodable`.
+    public func eventPayload<Value: Decodable>(as type: Value.Type) throws -> Value? {
+        do {
+            return try eventPayload?.decode(as: type)
+        } catch let error as DecodingError {
+            throw AbsurdError(
+                .undecodable,
+                "the payload of the event that woke task '\(info.taskName)' does not decode as \(type): "
+                    + describe(error))
+        }
+    }
+
+    /// The strategy of the task's retries as it is stored, with the keys that all SDKs share: `kind`,
+    /// `base_seconds`, `factor`, `max_seconds`.
+    ///
+    /// Nil when the task has none.
+    ///
+    /// - Throws: ``AbsurdError`` with the code `undecodable`.
+    public var retryStrategy: JSONValue? {
+        get throws {
+            do {
+                return try retryStrategyText?.value()
+            } catch let error as DecodingError {
+                throw AbsurdError(
+                    .undecodable,
+                    "the retry strategy of task '\(info.taskName)' cannot be read: \(describe(error))")
+            }
         }
     }
 

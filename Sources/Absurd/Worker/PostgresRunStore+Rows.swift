@@ -48,6 +48,7 @@ extension ClaimedRun {
                 workerID: holder.worker, headers: Self.object(headers)),
             params: JSONText(try row.decode("params")), wakeEvent: try row.decode("wake_event"),
             eventPayload: try row.decode("event_payload", as: String?.self).map(JSONText.init),
+            retryStrategy: try row.decode("retry_strategy", as: String?.self).map(JSONText.init),
             token: try row.decode("token"), due: try row.decode("due"), isResumed: try row.decode("resumed"))
     }
 

@@ -16,8 +16,8 @@ package struct PostgresRunStore: RunStore {
     package func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] {
         let rows = try await send(
             """
-            select run_id, task_id, attempt, task_name, params, max_attempts, headers, wake_event, event_payload,
-              token, due, resumed
+            select run_id, task_id, attempt, task_name, params, retry_strategy, max_attempts, headers, wake_event,
+              event_payload, token, due, resumed
             from absurd_swift.claim($1, $2, $3, $4, $6, $5)
             """,
             [

@@ -35,7 +35,7 @@ public struct WorkerOptions: Sendable {
 
     /// How long a claim lasts before another worker may take the run over.
     ///
-    /// Whole seconds, rounded up, at least one.
+    /// Whole seconds, rounded up, from one to 365 days.
     ///
     /// A shorter claim recovers sooner from a crash and asks handlers to report more often. Defaults to 30 seconds.
     public var claimTimeout: Duration = .seconds(30)
@@ -47,24 +47,24 @@ public struct WorkerOptions: Sendable {
 
     /// How long an idle worker waits before it asks for work again.
     ///
-    /// At least one millisecond. Defaults to 250 ms.
+    /// From one millisecond to 365 days. Defaults to 250 ms.
     public var pollInterval: Duration = .milliseconds(250)
 
     /// The longest pause between failing claims; the pauses start at the poll interval and double.
     ///
-    /// Not shorter than the poll interval. Defaults to 60 seconds.
+    /// Not shorter than the poll interval, at most 365 days. Defaults to 60 seconds.
     public var maxBackoff: Duration = .seconds(60)
 
     /// How long running handlers may go on after graceful shutdown starts.
     ///
-    /// Then they are cancelled and their runs given back, no attempt spent. Not negative. Defaults to 20
-    /// seconds.
+    /// Then they are cancelled and their runs given back, no attempt spent. From zero to 365 days. Defaults to
+    /// 20 seconds.
     public var shutdownGrace: Duration = .seconds(20)
 
     /// The base of the worker ids.
     ///
     /// Nil, the default, makes one of host name, process id and a random part. Keep an id of your own unique
-    /// among running workers.
+    /// among running workers. 1 to 200 bytes without NUL.
     public var workerID: String?
 
     /// More restarts than this within ``restartWindow`` end a pool with an error.
@@ -74,7 +74,7 @@ public struct WorkerOptions: Sendable {
 
     /// See ``maxRestarts``.
     ///
-    /// Longer than zero. Defaults to 60 seconds.
+    /// Longer than zero, at most 365 days. Defaults to 60 seconds.
     public var restartWindow: Duration = .seconds(60)
 
     public init() {}
@@ -93,21 +93,29 @@ extension WorkerOptions {
         if let batchSize {
             try require((1...10_000).contains(batchSize), "batchSize", "from 1 to 10000", batchSize)
         }
+        // Durations far beyond it cannot be added to an instant, and trap.
+        let longest = Duration.days(365)
         try require(
-            claimTimeout >= .seconds(1) && claimTimeout <= .days(365), "claimTimeout",
-            "from 1 second to 365 days",
-            claimTimeout)
+            claimTimeout >= .seconds(1) && claimTimeout <= longest, "claimTimeout",
+            "from 1 second to 365 days", claimTimeout)
         if case .automatic(let bound) = renewal.kind {
             try require(bound >= claimTimeout, "renewal", "automatic up to at least the claim timeout", bound)
         }
-        try require(pollInterval >= .milliseconds(1), "pollInterval", "at least 1 millisecond", pollInterval)
-        try require(maxBackoff >= pollInterval, "maxBackoff", "at least the poll interval", maxBackoff)
-        try require(shutdownGrace >= .zero, "shutdownGrace", "zero or more", shutdownGrace)
+        try require(
+            pollInterval >= .milliseconds(1) && pollInterval <= longest, "pollInterval",
+            "from 1 millisecond to 365 days", pollInterval)
+        try require(
+            maxBackoff >= pollInterval && maxBackoff <= longest, "maxBackoff",
+            "from the poll interval to 365 days", maxBackoff)
+        try require(
+            shutdownGrace >= .zero && shutdownGrace <= longest, "shutdownGrace", "from zero to 365 days",
+            shutdownGrace)
         if let workerID {
-            let isUsable = !workerID.isEmpty && workerID.utf8.count <= 200 && !workerID.utf8.contains(0)
-            try require(isUsable, "workerID", "1 to 200 bytes without NUL", "'\(workerID.prefix(40))'")
+            try require(isWorkerID(workerID), "workerID", workerIDRule, "'\(workerID.prefix(40))'")
         }
         try require(maxRestarts >= 0, "maxRestarts", "zero or more", maxRestarts)
-        try require(restartWindow > .zero, "restartWindow", "longer than zero", restartWindow)
+        try require(
+            restartWindow > .zero && restartWindow <= longest, "restartWindow",
+            "longer than zero, at most 365 days", restartWindow)
     }
 }

@@ -1,4 +1,5 @@
 import Absurd
+import EphemeralPostgres
 import Foundation
 import Subprocess
 import UnixSignals
@@ -8,24 +9,43 @@ struct ChildCommand {
     let words: [String]
     let environment: [String: String]
 
-    /// Runs the command to its end.
+    private enum Event: Sendable {
+        case started(pid_t), ended(status: Int32), serverGone, nothing
+    }
+
+    /// Runs the command to its end, which is near when the server ends before it.
     ///
-    /// - Returns: Its exit status, or 128 and the number of the signal that ended it, as shells do.
-    func run(passingOn signals: UnixSignalsSequence) async throws -> Int32 {
+    /// - Returns: Its exit status, or 128 and the number of the signal that ended it, as shells do. Not zero when
+    ///   the server ended by itself.
+    func run(passingOn signals: UnixSignalsSequence, using server: EphemeralPostgres) async throws -> Int32 {
         let (processIDs, started) = AsyncStream.makeStream(of: pid_t.self)
-        return try await withThrowingTaskGroup(of: Int32?.self) { group in
-            group.addTask { try await execute { started.yield($0) } }
+        return try await withThrowingTaskGroup(of: Event.self) { group in
+            group.addTask { .ended(status: try await execute { started.yield($0) }) }
+            group.addTask { await processIDs.first { _ in true }.map(Event.started) ?? .nothing }
             group.addTask {
-                for await id in processIDs {
-                    await passOn(signals, to: id)
-                }
-                return nil
+                try await server.untilGone()
+                return .serverGone
             }
             defer { group.cancelAll() }
-            for try await status in group {
-                if let status { return status }
+            var processID: pid_t?
+            var isServerGone = false
+            for try await event in group {
+                switch event {
+                case .nothing: continue
+                case .ended(let status): return isServerGone ? max(status, 1) : status
+                case .started(let id):
+                    processID = id
+                    group.addTask {
+                        await passOn(signals, to: id)
+                        return .nothing
+                    }
+                case .serverGone:
+                    isServerGone = true
+                    say("error: \(DevCommand.serverGone)")
+                }
+                if isServerGone, let processID { kill(processID, SIGTERM) }
             }
-            return 0
+            return 1
         }
     }
 

@@ -43,13 +43,33 @@ struct DevCommand: AsyncParsableCommand {
             let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
             if command.isEmpty {
                 try announce(database, on: server)
-                for await _ in signals { break }
-                return Int32(0)
+                return try await untilStopped(server, signals)
             }
             let child = ChildCommand(words: command, environment: ["ABSURD_DATABASE_URL": database.url])
-            return try await child.run(passingOn: signals)
+            return try await child.run(passingOn: signals, using: server)
         }
         if status != 0 { throw ExitCode(status) }
+    }
+
+    static let serverGone = "the private Postgres has ended by itself; start it again with 'absurd dev'"
+
+    /// Waits for a signal; the server may end before one comes.
+    private func untilStopped(
+        _ server: EphemeralPostgres, _ signals: UnixSignalsSequence
+    ) async throws -> Int32 {
+        try await withThrowingTaskGroup(of: Int32.self) { group in
+            group.addTask {
+                for await _ in signals { break }
+                return 0
+            }
+            group.addTask {
+                try await server.untilGone()
+                say("error: \(Self.serverGone)")
+                return 1
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? 0
+        }
     }
 
     private func checkData() throws {

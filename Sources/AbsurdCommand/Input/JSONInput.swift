@@ -26,9 +26,14 @@ struct JSONInput {
             throw AbsurdError.invalidArgument("\(what) must be JSON, and nothing was given")
         }
         do {
-            _ = try JSONSerialization.jsonObject(with: Data(text.utf8), options: .fragmentsAllowed)
+            try JSONSyntax.check(text)
         } catch {
-            throw AbsurdError.invalidArgument("\(what) must be JSON\(hint(for: text) ?? reason(of: error))")
+            switch error {
+            case .malformed(let reason):
+                throw AbsurdError.invalidArgument("\(what) must be JSON\(hint(for: text) ?? ": \(reason)")")
+            case .unusable(let reason):
+                throw AbsurdError.invalidArgument("\(what) cannot be used: \(reason)")
+            }
         }
     }
 
@@ -36,10 +41,5 @@ struct JSONInput {
     private static func hint(for text: String) -> String? {
         guard let first = text.first, first.isLetter else { return nil }
         return #", and text needs its own quotes, as in '"\#(text.printable.shortened(to: 20))"'"#
-    }
-
-    private static func reason(of error: any Error) -> String {
-        let text = (error as NSError).userInfo[NSDebugDescriptionErrorKey] as? String
-        return ": " + (text ?? "it cannot be read").trimmingCharacters(in: CharacterSet(charactersIn: "."))
     }
 }

@@ -65,8 +65,14 @@ struct SpawnInput: ParsableArguments {
         }
     }
 
+    /// - Throws: ``AbsurdError`` with the code `invalidArgument`.
     func options() throws -> SpawnOptions {
-        SpawnOptions(
+        // Taken as a key, what a shell makes of a variable that is not set would merge all spawns into one.
+        guard idempotencyKey?.isEmpty != true else {
+            throw AbsurdError.invalidArgument(
+                "--idempotency-key must not be empty; leave the option out to spawn without a key")
+        }
+        return SpawnOptions(
             maxAttempts: maxAttempts, retry: strategy,
             cancellation: CancellationPolicy(startWithin: startWithin, endWithin: endWithin),
             headers: try HeaderInput.headers(headers), idempotencyKey: idempotencyKey)

@@ -30,6 +30,28 @@ struct DevTests {
         #expect(run.lines.last == "status 3")
     }
 
+    @Test func `a server that ends by itself ends the program, and the command with it`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "absurd-dev-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let run = try await Command.shell(
+            """
+            fifo=$(mktemp -u); mkfifo "$fifo"
+            absurd dev --data '\(folder)' >"$fifo" 2>/dev/null & pid=$!
+            read -r line <"$fifo"; rm "$fifo"
+            kill -QUIT $(head -n 1 '\(folder)/postmaster.pid')
+            wait $pid; echo "status $?"
+            """)
+        #expect(run.lines == ["status 1"])
+        let command = try await Command.run([
+            "dev", "--data", folder, "--", "sh", "-c",
+            "trap 'echo told; exit 5' TERM; kill -QUIT $(head -n 1 '\(folder)/postmaster.pid'); while :; do sleep 0.1; done",
+        ])
+        #expect(command.status == 5)
+        #expect(command.output == "told\n")
+        #expect(
+            command.errors.contains("error: the private Postgres has ended by itself"), "\(command.errors)")
+    }
+
     @Test func `data that is kept is there the next time`() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "absurd-dev-\(UUID())").path
         defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -37,6 +37,25 @@ struct TaskTests {
         }
     }
 
+    @Test func `a run that is given back is due at once, for the same attempt, and its old claim is gone`()
+        async throws
+    {
+        try await withClient { client in
+            let task = try await client.spawn("t", params: nil)
+            let run = try #require(try await client.claimRuns(workerID: "me").first)
+            try await client.setCheckpoint("s", of: run, to: 1)
+            try await client.release(run)
+            #expect(try await task.snapshot()?.state == .pending)
+            let error = await #expect(throws: AbsurdError.self) { try await client.complete(run, result: 1) }
+            #expect(error?.code == .claimLost)
+            let again = try #require(try await client.claimRuns(workerID: "you").first)
+            #expect(again.info.runID == run.info.runID && again.info.attempt == 1 && again.isResumed)
+            #expect(try await client.checkpoints(of: again) == ["s": 1])
+            try await client.complete(again, result: 1)
+            #expect(try await task.result() == 1)
+        }
+    }
+
     @Test func `values recorded before a task has started reach its first execution`() async throws {
         let handler = Handler("seeded") { context in
             .complete(.integer(Int64(try await context.step("s") { 2 })))
@@ -57,12 +76,63 @@ struct TaskTests {
         try await withClient { client in
             _ = try await client.spawn("t", params: nil)
             let run = try #require(try await client.claimRuns(workerID: "me").first)
+            #expect(try run.eventPayload(as: JSONValue.self) == nil)
             #expect(try await client.awaitEvent("e", for: run) == .suspended)
             try await client.emitEvent("e", ["x": 1])
             let woken = try #require(try await client.claimRuns(workerID: "me").first)
+            #expect(woken.wakeEvent == nil)
+            #expect(try woken.eventPayload(as: [String: Int].self) == ["x": 1])
+            #expect(try woken.eventPayload(as: JSONValue.self) == ["x": 1])
+            let error = #expect(throws: AbsurdError.self) { try woken.eventPayload(as: Int.self) }
+            #expect(error?.code == .undecodable && error?.message.contains("woke task 't'") == true)
             #expect(try await client.awaitEvent("e", for: woken) == .received(["x": 1]))
             try await client.complete(woken, result: "done")
             #expect(try await client.task(woken.info.taskID)?.result == "done")
+        }
+    }
+
+    @Test func `a claimed run tells a deadline that passed from an event without payload`() async throws {
+        try await withClient { client in
+            _ = try await client.spawn("t", params: nil)
+            let first = try #require(try await client.claimRuns(workerID: "me").first)
+            #expect(try await client.awaitEvent("e", for: first, timeout: .milliseconds(1)) == .suspended)
+            var claimed: ClaimedRun?
+            try await eventually("the deadline has passed") {
+                claimed = try await client.claimRuns(workerID: "me").first
+                return claimed != nil
+            }
+            let run = try #require(claimed)
+            #expect(run.wakeEvent == "e")
+            #expect(try run.eventPayload(as: JSONValue.self) == nil)
+            #expect(try await client.awaitEvent("e", for: run) == .timedOut)
+            #expect(try await client.awaitEvent("e", for: run) == .suspended)
+            try await client.emitEvent("e")
+            let woken = try #require(try await client.claimRuns(workerID: "me").first)
+            #expect(try woken.eventPayload(as: JSONValue.self) == .null)
+        }
+    }
+
+    @Test func `a claimed run has the stored retry strategy`() async throws {
+        try await withClient { client in
+            _ = try await client.spawn("t", params: nil)
+            let plain = try #require(try await client.claimRuns(workerID: "me").first)
+            #expect(try plain.retryStrategy == nil)
+            _ = try await client.spawn(
+                "t", params: nil, options: SpawnOptions(retry: .fixed(.milliseconds(1500))))
+            let run = try #require(try await client.claimRuns(workerID: "me").first)
+            #expect(try run.retryStrategy == ["kind": "fixed", "base_seconds": 1.5])
+        }
+    }
+
+    @Test func `a checkpoint that is not committed is read on request`() async throws {
+        try await withClient { client in
+            let task = try await client.spawn("t", params: nil)
+            let run = try #require(try await client.claimRuns(workerID: "me").first)
+            try await client.setCheckpoint("s", of: run, to: 1)
+            #expect(try await client.checkpoint("s", of: task.taskID, includePending: true) == 1)
+            _ = try await client.pool.query("update absurd.c_default set status = 'pending'")
+            #expect(try await client.checkpoint("s", of: task.taskID) == nil)
+            #expect(try await client.checkpoint("s", of: task.taskID, includePending: true) == 1)
         }
     }
 

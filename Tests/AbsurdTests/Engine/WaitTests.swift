@@ -59,27 +59,76 @@ struct WaitTests {
         }
     }
 
-    @Test func `a wait times out, is told so once, and a later event still reaches the next wait`()
-        async throws
-    {
-        let handler = Handler("waits") { context in
-            do {
-                try await context.awaitEvent("e", name: "first", timeout: .milliseconds(1))
-                return .complete("early")
-            } catch is EventTimeout {
-                let value = try await context.awaitEvent("e", as: String.self, name: "second")
-                return .complete("late \(value)")
-            }
+    /// Waits for "a" for a moment, then for "b" without end.
+    private static let twoWaits = Handler("waits") { context in
+        do {
+            let value = try await context.awaitEvent(
+                "a", as: String.self, name: "first", timeout: .milliseconds(1))
+            return .complete("first got \(value)")
+        } catch is EventTimeout {
+            let value = try await context.awaitEvent("b", as: String.self, name: "second")
+            return .complete("second got \(value)")
         }
-        try await withEngine([handler]) { engine in
+    }
+
+    @Test(arguments: [("a", "first got it"), ("b", "second got it")])
+    func `a timeout is not recorded: the wait starts anew when another one is woken`(
+        event: String, result: String
+    ) async throws {
+        try await withEngine([Self.twoWaits]) { engine in
             let task = try await engine.client.spawn("waits", params: nil)
             try await eventually("the second wait is registered") {
                 try await !engine.rows("select 1 from absurd.w_default where step_name = 'second'").isEmpty
             }
-            try await engine.client.emitEvent("e", "hello")
-            // The first wait was not recorded, so the replay finds the event there.
-            #expect(
-                ["early", "late hello"].contains(try await task.result(timeout: .seconds(60)).stringValue))
+            try await engine.client.emitEvent(event, "it")
+            if event == "a" {
+                // Nothing waits for it any more; the run comes back when the second wait gets its event.
+                try await engine.client.emitEvent("b", "too late")
+            }
+            #expect(try await task.result(timeout: .seconds(60)).stringValue == result)
+            let record = try await engine.client.checkpoint("first", of: task.taskID)
+            #expect(record == (event == "a" ? "it" : nil))
+        }
+    }
+
+    @Test func `a sleep until a date ends then, by the database's clock`() async throws {
+        let end = Date.now.addingTimeInterval(1)
+        let handler = Handler("until") { context in
+            try await context.sleep("nap", until: end)
+            return .complete
+        }
+        try await withEngine([handler]) { engine in
+            let task = try await engine.client.spawn("until", params: nil)
+            try await engine.waitUntil(task.taskID, is: .sleeping)
+            let due = try await engine.run("available_at", of: task.taskID, as: PostgresTimestamp.self)
+            #expect(due == PostgresTimestamp(end))
+            _ = try await task.result(timeout: .seconds(60))
+            let isLate = try await engine.run("completed_at >= available_at", of: task.taskID, as: Bool.self)
+            #expect(isLate)
+            let text = try #require(try await engine.client.checkpoint("nap", of: task.taskID)?.stringValue)
+            #expect(ISO8601.parse(text) == PostgresTimestamp(end))
+        }
+    }
+
+    @Test func `of two parallel waits the one that suspended the run wakes it, and both get their events`()
+        async throws
+    {
+        let handler = Handler("both") { context in
+            async let x = context.awaitEvent("x", as: Int.self)
+            async let y = context.awaitEvent("y", as: Int.self)
+            return .complete(.integer(Int64(try await x + y)))
+        }
+        try await withEngine([handler]) { engine in
+            let task = try await engine.client.spawn("both", params: nil)
+            try await engine.waitUntil(task.taskID, is: .sleeping)
+            let waits = try await engine.rows("select event_name from absurd.w_default")
+            let registered = try waits.map { try $0.decode(0, as: String.self) }
+            #expect(registered.count == 1)
+            let other = registered == ["x"] ? "y" : "x"
+            try await engine.client.emitEvent(other, 1)
+            #expect(try await engine.run("state", of: task.taskID, as: String.self) == "sleeping")
+            try await engine.client.emitEvent(registered[0], 2)
+            #expect(try await task.result(timeout: .seconds(60)) == 3)
         }
     }
 
@@ -137,7 +186,27 @@ struct WaitTests {
         }
     }
 
-    @Test func `a failed child throws its failure in the parent, a missing one says so`() async throws {
+    @Test(arguments: ["default", "nobody"])
+    func `a parent is told that a child is missing`(queue: String) async throws {
+        let handler = Handler("parent") { context in
+            let nobody = TaskHandle(
+                client: context.client, queue: queue, taskID: TaskID(context.runID.uuid),
+                runID: context.runID,
+                attempt: 1, wasCreated: true, output: OutputCodec<JSONValue>.codable)
+            do {
+                return .complete(try await context.result(of: nobody))
+            } catch let error as AbsurdError where error.code == .taskMissing {
+                return .complete(.string(error.message))
+            }
+        }
+        try await withEngine([handler]) { engine in
+            let task = try await engine.client.spawn("parent", params: nil)
+            let message = try await task.result(timeout: .seconds(60)).stringValue
+            #expect(message == "queue '\(queue)' has no task \(TaskID(task.runID.uuid))")
+        }
+    }
+
+    @Test func `a failed child throws its failure in the parent`() async throws {
         let child = TaskKind<Void, Void>("child", maxAttempts: 1)
         let handlers = [
             Handler(child) { _ in throw TaskFailure("broken", retry: .never) },

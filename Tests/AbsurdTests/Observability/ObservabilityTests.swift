@@ -89,6 +89,26 @@ struct ObservabilityTests {
         }
     }
 
+    @Test func `a handler logs with the ids of its run, and knows how long its claim lasts`() async throws {
+        let logs = InMemoryLogHandler()
+        let logger = Logger(label: "test") { _ in logs }
+        let handler = Handler("logs") { context in
+            context.logger.info("hello", metadata: ["order": "17"])
+            return .complete(.double(context.claimTimeout / .seconds(1)))
+        }
+        let options = testOptions { $0.claimTimeout = .milliseconds(41_500) }
+        try await withEngine([handler], options: options, logger: logger) { engine in
+            let task = try await engine.client.spawn("logs", params: nil)
+            #expect(try await task.result(timeout: .seconds(60)).doubleValue == 42)
+            let hello = try #require(logs.entries.first { $0.message == "hello" })
+            #expect(hello.metadata["task.id"] == "\(task.taskID)")
+            #expect(hello.metadata["run.id"] == "\(task.runID)")
+            #expect(hello.metadata["task.name"] == "logs" && hello.metadata["run.attempt"] == "1")
+            #expect(hello.metadata["absurd.queue"] == "default" && hello.metadata["order"] == "17")
+            #expect(hello.metadata["absurd.worker"] != nil)
+        }
+    }
+
     @Test func `records of a run carry its ids, and nothing is logged above info`() async throws {
         let logs = InMemoryLogHandler()
         var logger = Logger(label: "test") { _ in logs }

@@ -34,6 +34,30 @@ struct ValueTests {
         #expect(throws: EncodingError.self) { try JSONText(encoding: JSONValue.double(.nan)) }
     }
 
+    @Test func `documents are nested up to 500 levels, in both directions`() throws {
+        func nested(_ depth: Int) -> JSONValue {
+            (0..<depth).reduce(JSONValue.null) { inner, level in level % 2 == 0 ? [inner] : ["k": inner] }
+        }
+        let deepest = nested(500)
+        #expect(try JSONText(encoding: deepest).value() == deepest)
+        struct Wrapped: Codable { var value: JSONValue }
+        for depth in [500, 501, 20_000] {
+            let error = #expect(throws: AbsurdError.self) {
+                try depth == 500
+                    ? JSONText(encoding: Wrapped(value: nested(depth))) : JSONText(encoding: nested(depth))
+            }
+            #expect(error?.code == .unencodable && error?.message.contains("500 levels") == true)
+        }
+        let text = String(repeating: "[", count: 501) + String(repeating: "]", count: 501)
+        let error = #expect(throws: AbsurdError.self) { try JSONText(text).value() }
+        #expect(error?.code == .undecodable && error?.message.contains("500 levels") == true)
+    }
+
+    @Test func `what cannot be read in a document is named by its place`() throws {
+        let error = #expect(throws: DecodingError.self) { try JSONText(#"{"a":[1,1e999]}"#).value() }
+        #expect(error.map(describe)?.contains("a") == true)
+    }
+
     @Test func `durations round up to whole seconds and refuse what does not fit, by name`() throws {
         #expect(try Duration.milliseconds(1).wholeSeconds("x") == 1)
         #expect(try Duration.seconds(2).wholeSeconds("x") == 2)

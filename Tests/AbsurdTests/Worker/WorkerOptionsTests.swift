@@ -32,14 +32,27 @@ struct WorkerOptionsTests {
         BrokenOption("renewal", "at least the claim timeout", "1.0 seconds") {
             $0.renewal = .automatic(upTo: .seconds(1))
         },
-        BrokenOption("pollInterval", "at least 1 millisecond", "0.0 seconds") { $0.pollInterval = .zero },
-        BrokenOption("maxBackoff", "at least the poll interval", "0.001 seconds") {
+        BrokenOption("pollInterval", "from 1 millisecond to 365 days", "0.0 seconds") {
+            $0.pollInterval = .zero
+        },
+        BrokenOption("maxBackoff", "from the poll interval to 365 days", "0.001 seconds") {
             $0.maxBackoff = .milliseconds(1)
         },
-        BrokenOption("shutdownGrace", "zero or more", "-1.0 seconds") { $0.shutdownGrace = .seconds(-1) },
+        BrokenOption("shutdownGrace", "from zero to 365 days", "-1.0 seconds") {
+            $0.shutdownGrace = .seconds(-1)
+        },
         BrokenOption("workerID", "1 to 200 bytes", "''") { $0.workerID = "" },
         BrokenOption("maxRestarts", "zero or more", "-1") { $0.maxRestarts = -1 },
-        BrokenOption("restartWindow", "longer than zero", "0.0 seconds") { $0.restartWindow = .zero },
+        BrokenOption("restartWindow", "longer than zero, at most 365 days", "0.0 seconds") {
+            $0.restartWindow = .zero
+        },
+        BrokenOption("pollInterval", "365 days", "9.2") {
+            $0.pollInterval = .seconds(Int64.max)
+            $0.maxBackoff = .seconds(Int64.max)
+        },
+        BrokenOption("maxBackoff", "365 days", "9.2") { $0.maxBackoff = .seconds(Int64.max) },
+        BrokenOption("shutdownGrace", "365 days", "9.2") { $0.shutdownGrace = .seconds(Int64.max) },
+        BrokenOption("restartWindow", "365 days", "9.2") { $0.restartWindow = .seconds(Int64.max) },
     ]
 
     @Test(arguments: brokenOptions)
@@ -59,6 +72,15 @@ struct WorkerOptionsTests {
                 #expect(error?.message.contains(part) == true, "\(error?.message ?? "") lacks \(part)")
             }
         }
+    }
+
+    @Test func `the longest durations that are allowed are`() throws {
+        var options = WorkerOptions()
+        options.pollInterval = .days(365)
+        options.maxBackoff = .days(365)
+        options.shutdownGrace = .days(365)
+        options.restartWindow = .days(365)
+        try options.validate()
     }
 
     @Test func `a task name with two handlers, or with a handler of another queue, is refused`() throws {

@@ -37,25 +37,25 @@ struct ConnectionLimitsTests {
     @Test func `one host has all the time`() {
         var limits = ConnectionLimits(total: .seconds(10), start: start)
         limits.learn(from: ["host": "a"])
-        limits.enter(address: "a", now: start)
+        limits.enter(address: .init(name: "a"), now: start)
         #expect(limits.next == start + .seconds(10))
     }
 
     @Test func `several hosts share the time`() {
         var limits = ConnectionLimits(total: .seconds(10), start: start)
         limits.learn(from: ["host": "a,b"])
-        limits.enter(address: "a", now: start)
+        limits.enter(address: .init(name: "a"), now: start)
         #expect(limits.next == start + .seconds(5))
-        limits.enter(address: "a", now: start + .seconds(4))
+        limits.enter(address: .init(name: "a"), now: start + .seconds(4))
         #expect(limits.next == start + .seconds(5))
-        limits.enter(address: "b", now: start + .seconds(5))
+        limits.enter(address: .init(name: "b"), now: start + .seconds(5))
         #expect(limits.next == start + .seconds(10))
     }
 
     @Test func `the user's connect_timeout counts per host`() {
         var limits = ConnectionLimits(total: .seconds(10), start: start)
         limits.learn(from: ["host": "a,b,c", "connect_timeout": "20"])
-        limits.enter(address: "a", now: start)
+        limits.enter(address: .init(name: "a"), now: start)
         #expect(limits.next == start + .seconds(20))
         #expect(limits.deadline == start + .seconds(60))
     }
@@ -63,8 +63,45 @@ struct ConnectionLimitsTests {
     @Test func `nothing goes beyond the caller's own limit`() {
         var limits = ConnectionLimits(total: .seconds(10), until: start + .seconds(1), start: start)
         limits.learn(from: ["host": "a,b", "connect_timeout": "20"])
-        limits.enter(address: "a", now: start)
+        limits.enter(address: .init(name: "a"), now: start)
         #expect(limits.next == start + .seconds(1))
+    }
+}
+
+struct HostListTests {
+    /// What remains of the hosts when one is taken out; nil when it is not there or nothing remains.
+    private func rest(of options: [String: String], without host: HostList.Host) -> String? {
+        var list = HostList(options: options)
+        guard list.remove(host) else { return nil }
+        return list.options.map { $0.map { "\($0.keyword)=\($0.value)" }.joined(separator: " ") }
+    }
+
+    @Test func `the others remain when one is taken out`() {
+        let hosts = ["host": "a,b,c", "port": "1,2,3"]
+        #expect(
+            rest(of: hosts, without: .init(name: "b", address: "10.0.0.2", port: "2")) == "host=a,c port=1,3")
+        #expect(rest(of: hosts, without: .init(name: "b", address: "10.0.0.2", port: "1")) == nil)
+    }
+
+    @Test func `one port is for all hosts, and a missing one is the default`() {
+        let a = HostList.Host(name: "a", port: "7")
+        #expect(rest(of: ["host": "a,b", "port": "7"], without: a) == "host=b port=7")
+        #expect(rest(of: ["host": "a,b", "port": "7,"], without: a) == "host=b port=5432")
+    }
+
+    @Test func `hosts of the same name are told apart by port or address`() {
+        let both = ["host": "a,a,a", "hostaddr": "::1,::2,::3"]
+        #expect(
+            rest(of: both, without: .init(name: "a", address: "::2", port: "5432"))
+                == "host=a,a hostaddr=::1,::3")
+        let addresses = ["hostaddr": "::1,::2"]
+        #expect(
+            rest(of: addresses, without: .init(name: "::1", address: "::1", port: "5432")) == "hostaddr=::2")
+    }
+
+    @Test func `nothing remains of one host, or of one without a name`() {
+        #expect(rest(of: ["port": "5432"], without: .init(name: "/tmp", port: "5432")) == nil)
+        #expect(rest(of: ["host": "a,"], without: .init(name: "a", port: "5432")) == nil)
     }
 }
 

@@ -19,6 +19,7 @@ struct ConnectingToServersTests {
             try await encryption(server)
             try await aRefusingHostIsPassedOver(server)
             try await aSilentHostIsPassedOver(server)
+            try await aHostThatAcceptsAndSaysNothingIsPassedOver(server)
             try await aServiceFileIsRead(server)
             try await aDeadlineOrCancellationWorksOverTLS(server)
             try await keepAlivesAreSetUnlessTheUserSaysOtherwise(server)
@@ -79,6 +80,28 @@ struct ConnectingToServersTests {
             "host=127.0.0.1,127.0.0.1 port=\(full.port),\(server.process.port) connect_timeout=1")
         #expect(try await connection.query("select 1").count == 1)
         await connection.close()
+    }
+
+    private func aHostThatAcceptsAndSaysNothingIsPassedOver(_ server: PrivateServer) async throws {
+        // Each takes one connection, so each attempt needs new ones.
+        for (count, more) in [(2, ""), (1, "sslmode=disable")] {
+            let silent = try (0..<count).map { _ in try SilentListener(isFull: false) }
+            let connection = try await server.connect(hosts(silent, server) + more)
+            #expect(try await connection.query("select 1").count == 1)
+            await connection.close()
+        }
+        let silent = try SilentListener(isFull: false)
+        let error = try await PrivateServer.failure(
+            connectingTo: server.keywords(hosts([silent], server) + "password=swordfish"))
+        #expect(error?.sqlState == "28P01")
+        let says = "port \(silent.port) failed: no answer in time"
+        #expect(error?.message.contains(says) == true, "\(error?.message ?? "")")
+    }
+
+    private func hosts(_ silent: [SilentListener], _ server: PrivateServer) -> String {
+        let ports = silent.map(\.port) + [server.process.port]
+        let names = ports.map { _ in "127.0.0.1" }.joined(separator: ",")
+        return "host=\(names) port=\(ports.map(String.init).joined(separator: ",")) connect_timeout=2 "
     }
 
     private func aServiceFileIsRead(_ server: PrivateServer) async throws {

@@ -42,6 +42,22 @@ struct InterruptionTests {
         }
     }
 
+    @Test func `it survives its task also when it is the first on a new connection`() async throws {
+        let database = TestDatabase.current
+        let admin = try await database.connect()
+        // A style of which a new connection has to change the setting first.
+        try await admin.execute(script: "alter database \(database.name) set datestyle to 'SQL, DMY'")
+        let pool = PostgresPool(
+            configuration: PostgresConfiguration(connectionString: database.connectionString), logger: .quiet)
+        let answer = try await withThrowingTaskGroup(of: Int?.self) { group in
+            group.cancelAll()
+            group.addTask { try await pool.query("select 7", isCancellable: false).first?.decode(0) }
+            return try await group.next() ?? nil
+        }
+        #expect(answer == 7)
+        await pool.close()
+    }
+
     @Test func `a cancelled task sends no statement`() async throws {
         let connection = try await TestDatabase.current.connect()
         let error = await withTaskGroup(of: PostgresError?.self) { group in

@@ -30,6 +30,55 @@ struct PreparedStatementTests {
         #expect(try await prepared(connection).count == 2)
     }
 
+    @Test func `one that could not be deallocated at once is deallocated later`() async throws {
+        let connection = try await TestDatabase.current.connect { $0.preparedStatementLimit = 1 }
+        try await connection.query("select 1")
+        await #expect(throws: PostgresError.self) {
+            try await connection.withTransaction { transaction in
+                // Ends the transaction, so that nothing can be deallocated.
+                _ = try? await transaction.execute(script: "select 1 / 0")
+                try await transaction.query("select 2")
+            }
+        }
+        #expect(try await prepared(connection).count == 1)
+    }
+
+    @Test func `inside a transaction no statement is deallocated`() async throws {
+        let connection = try await TestDatabase.current.connect { $0.preparedStatementLimit = 1 }
+        try await connection.query("select 1")
+        try await connection.withTransaction { transaction in
+            try await transaction.execute(script: "deallocate all")
+            try await transaction.query("select 2")
+            try await transaction.query("select 3")
+        }
+        #expect(try await prepared(connection).count == 1)
+    }
+
+    @Test func `a statement whose description was cancelled is deallocated`() async throws {
+        let database = TestDatabase.current
+        let connection = try await database.connect()
+        let (first, second) = (try await database.connect(), try await database.connect())
+        try await first.execute(script: "create table t (a int)")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            // The preparation waits for the first lock; the second one is granted the moment it is done, so that
+            // the description waits, too.
+            try await first.execute(script: "begin; lock table t")
+            group.addTask { _ = try await connection.query("select * from t") }
+            try await database.waitUntilBlocked(connection.backendPID)
+            async let secondLock: Void = second.execute(script: "begin; lock table t")
+            try await database.waitUntilBlocked(second.backendPID)
+            try await first.execute(script: "commit")
+            try await secondLock
+            try await database.waitUntilBlocked(connection.backendPID)
+            group.cancelAll()
+            let error = await #expect(throws: PostgresError.self) { try await group.next() }
+            #expect(error?.code == .cancelled)
+        }
+        try await second.execute(script: "commit")
+        #expect(try await connection.query("select * from t").isEmpty)
+        #expect(try await prepared(connection).count { $0 == "select * from t" } == 1)
+    }
+
     @Test func `a changed result type is noticed and the statement prepared again`() async throws {
         let connection = try await TestDatabase.current.connect()
         try await connection.execute(script: "create table t (a int); insert into t values (1)")
@@ -38,6 +87,7 @@ struct PreparedStatementTests {
         #expect(try await connection.query("select * from t").first?.decode("a") == "1")
         try await connection.execute(script: "alter table t add b numeric default 2.5")
         #expect(try await connection.query("select * from t").first?.decode("b") == "2.5")
+        #expect(try await prepared(connection).count { $0 == "select * from t" } == 1)
     }
 
     @Test func `a statement that somebody deallocated is prepared again`() async throws {
