@@ -5,14 +5,14 @@ import Testing
 // What a shared task goes through, on our schema and on the official one alike.
 
 func shareASleepingTask(_ both: Both, beginner: Side) async throws {
-    let task = try await both.spawn("sleeping", ["seconds": 0.2], by: beginner)
+    let task = try await both.spawn("sleeping", ["seconds": 3600], by: beginner)
     try await both.execute(task, by: beginner, until: "r.state = 'sleeping'")
     #expect(both.takeExecuted(by: beginner) == ["first"])
+    try await both.endNap("nap", of: task)
     let before = try await both.checkpoints(of: task)
     #expect(before["first"] == ["by": .string(beginner.rawValue), "sample": Workflows.sample])
     #expect(before["nap"]?.stringValue?.contains("T") == true)
 
-    try await both.waitUntilDue(task)
     try await both.execute(task, by: beginner.other, until: "r.state = 'completed'")
     #expect(both.takeExecuted(by: beginner.other) == ["second"])
     let after = try await both.checkpoints(of: task)
@@ -49,9 +49,9 @@ func shareAWaitingTask(_ both: Both, beginner: Side) async throws {
 
 func shareARepeatingTask(_ both: Both, beginner: Side) async throws {
     let other = beginner.other
-    let task = try await both.spawn("repeating", ["seconds": 0.1, "event": "go"], by: beginner)
+    let task = try await both.spawn("repeating", ["seconds": 3600, "event": "go"], by: beginner)
     try await both.execute(task, by: beginner, until: "r.state = 'sleeping'")
-    try await both.waitUntilDue(task)
+    try await both.endNap("nap", of: task)
     // Replays two steps of one name and one sleep, and begins the second sleep of that name.
     try await both.execute(
         task, by: other,
@@ -59,7 +59,7 @@ func shareARepeatingTask(_ both: Both, beginner: Side) async throws {
             r.state = 'sleeping' and exists (
               select from absurd."c_\(both.queue)" as c where c.task_id = t.task_id and c.checkpoint_name = 'nap#2')
             """)
-    try await both.waitUntilDue(task)
+    try await both.endNap("nap#2", of: task)
     try await both.execute(task, by: beginner, until: "r.wake_event = 'go'")
     try await both.emit("go", ["n": 1], by: other)
     try await both.execute(task, by: other, until: "r.state = 'completed'")

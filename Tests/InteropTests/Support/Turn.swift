@@ -3,7 +3,7 @@ import Synchronization
 
 /// Lets a worker execute one run, once, while a turn is on, and whatever it likes otherwise.
 ///
-/// A test can then look at what one execution has left behind: a short sleep may be over before the worker is
+/// A test can then look at what one execution has left behind: a short timeout may be over before the worker is
 /// stopped, and the worker would go on with the task that another one is to resume.
 final class Turn: Sendable {
     private enum Phase { case none, free, taken, over }
