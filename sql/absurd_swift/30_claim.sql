@@ -55,7 +55,7 @@ declare
   v_has_cancel_at boolean := absurd_swift.has_cancel_at(p_queue);
   -- On the first start max_duration takes the place of max_delay.
   v_cancel_at text := case when v_has_cancel_at then
-    ', cancel_at = case when c.first_started_at is null'
+    ', cancel_at = case when c.cancellation is null then null when c.first_started_at is null'
     ' then absurd_swift.policy_end($5, c.cancellation, ''max_duration'') else r.cancel_at end'
     else '' end;
   v_not_over text := case when v_has_cancel_at then '(r.cancel_at <= $5) is not true'

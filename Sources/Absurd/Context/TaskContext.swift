@@ -18,9 +18,8 @@ public final class TaskContext: Sendable {
     private let state: Mutex<ExecutionState>
     /// Everybody who waits for the state to change; resumed all together, each looks again.
     private let changes = ChangeSignal()
-    /// Finished when the execution ends before the handler does.
-    package let ended: AsyncStream<Never>
-    private let endedContinuation: AsyncStream<Never>.Continuation
+    /// The Swift task in which the handler runs, to be cancelled when the execution ends before the handler does.
+    private let handlerTask = HandlerTask()
 
     package init(
         run: ClaimedRun, checkpoints: [String: JSONText?], writer: RunWriter, client: AbsurdClient,
@@ -32,7 +31,6 @@ public final class TaskContext: Sendable {
         self.claimSeconds = claimTimeout
         self.observer = observer
         self.state = Mutex(ExecutionState(checkpoints: checkpoints))
-        (self.ended, self.endedContinuation) = AsyncStream.makeStream(of: Never.self)
     }
 }
 
@@ -207,7 +205,7 @@ extension TaskContext {
         state.withLock { $0.parkingAnswered(parked: answer == .parked) }
         changes.signal()
         if answer == .parked {
-            endedContinuation.finish()
+            handlerTask.cancel()
             throw ExecutionEnded(reason: .suspended)
         }
         if case .refused(let refusal) = answer { try accept(refusal) }
@@ -239,8 +237,13 @@ extension TaskContext {
     /// Ends the execution from outside: the claim is gone, or the worker stops.
     package func end(_ reason: ExecutionState.End) {
         guard state.withLock({ $0.end(reason) }) else { return }
-        endedContinuation.finish()
+        handlerTask.cancel()
         changes.signal()
+    }
+
+    /// Runs the handler in the current Swift task, which is cancelled if the execution ends before the handler.
+    package func runningHandler<Value>(_ body: () async -> Value) async -> Value {
+        await handlerTask.during(body)
     }
 
     /// Closes the execution when the handler has come back, and says how it ended.

@@ -19,7 +19,7 @@ package struct JSONText: Hashable, Sendable {
 
     /// Encodes a value; dates as ISO 8601 text with microseconds, data as base64.
     package init(encoding value: some Encodable) throws {
-        if value is JSONNull {
+        if value is JSONNull || (value as? JSONValue) == .null {
             self = .null
             return
         }

@@ -33,28 +33,11 @@ struct Execution: Sendable {
     private func execute(_ handler: Handler) async {
         worker.observer.report(.started(run.info))
         let start = ContinuousClock.now
-        let returned = await returnOf(handler)
+        let returned = await context.runningHandler { await invoke(handler) }
         let end = await context.close()
         let outcome = Outcome.decide(returned, end: end)
         let event = await act(on: outcome, handler, duration: ContinuousClock.now - start)
         if let event { worker.observer.report(event) }
-    }
-
-    /// Runs the handler, cancelled as soon as the execution ends for another reason.
-    private func returnOf(_ handler: Handler) async -> Result<HandlerReturn, any Error> {
-        await withTaskGroup(of: Result<HandlerReturn, any Error>?.self) { group in
-            group.addTask { await invoke(handler) }
-            group.addTask {
-                var iterator = context.ended.makeAsyncIterator()
-                _ = await iterator.next()
-                return nil
-            }
-            while let result = await group.next() {
-                group.cancelAll()
-                if let result { return result }
-            }
-            return .failure(CancellationError())
-        }
     }
 
     private func invoke(_ handler: Handler) async -> Result<HandlerReturn, any Error> {
@@ -62,10 +45,12 @@ struct Execution: Sendable {
         do {
             let value = try await withSpan("run \(run.info.taskName)", context: parent, ofKind: .consumer) {
                 span in
-                span.attributes["absurd.queue"] = run.info.queue
-                span.attributes["absurd.task.id"] = run.info.taskID.description
-                span.attributes["absurd.run.id"] = run.info.runID.description
-                span.attributes["absurd.attempt"] = run.info.attempt
+                if span.isRecording {
+                    span.attributes["absurd.queue"] = run.info.queue
+                    span.attributes["absurd.task.id"] = run.info.taskID.description
+                    span.attributes["absurd.run.id"] = run.info.runID.description
+                    span.attributes["absurd.attempt"] = run.info.attempt
+                }
                 return try await throughHook(handler)
             }
             return .success(value)

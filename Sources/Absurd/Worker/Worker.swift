@@ -90,7 +90,7 @@ public actor Worker: Service {
         // The client keeps its connections until the runs have been given back.
         let debt = client.debts.owe()
         let result: Result<Void, any Error> = await withTaskGroup(of: Void.self) { group in
-            group.addTask { await session.stopIdling() }
+            group.addTask { await session.stopWaiting() }
             group.addTask { await session.stopAfterGrace() }
             group.addTask { await session.watchClaims() }
             group.addTask {

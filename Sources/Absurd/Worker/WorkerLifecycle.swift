@@ -15,7 +15,7 @@ package final class WorkerLifecycle: Sendable {
     }
 
     private let state = Mutex(Stage.running)
-    /// Signalled by stage changes and by whatever else makes a claim worthwhile.
+    /// Signalled by stage changes.
     package let changes = ChangeSignal()
 
     package init() {}

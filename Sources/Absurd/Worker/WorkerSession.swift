@@ -9,6 +9,8 @@ package final class WorkerSession: Sendable {
     let writer: RunWriter
     let holder: ClaimHolder
     let watched: WakeUps.Watched
+    /// Signalled when a slot is freed, and at the end: what a worker without room waits for.
+    let room = ChangeSignal()
     private let idling = Mutex(Idling())
 
     /// Where this worker waits while it has nothing to do.
@@ -49,12 +51,11 @@ package final class WorkerSession: Sendable {
         var claims = ClaimTimer()
         var permit: ClaimPermit?
         while lifecycle.stage == .running {
-            let ticket = lifecycle.changes.ticket()
+            let ticket = room.ticket()
             let limit = min(options.batchSize ?? .max, worker.slotTable.freeCount)
             guard limit > 0 else {
-                // A freed slot signals, and so does the end.
                 permit = nil
-                await lifecycle.changes.wait(after: ticket)
+                if lifecycle.stage == .running { await room.wait(after: ticket) }
                 continue
             }
             do {
@@ -80,7 +81,7 @@ package final class WorkerSession: Sendable {
         }
     }
 
-    /// Waits for the time or the end, whatever slots are freed meanwhile.
+    /// Waits for the time or the end.
     private func pauseClaiming(for pause: Duration) async {
         let end = ContinuousClock.now + pause
         while lifecycle.stage == .running, .now < end {
@@ -105,9 +106,10 @@ extension WorkerSession {
         return await watched.watch.idle(seat, pollInterval: worker.options.pollInterval)
     }
 
-    /// Ends the waiting of an idle worker when the end has come.
-    func stopIdling() async {
+    /// Ends the waiting for work or for room when the end has come.
+    func stopWaiting() async {
         await lifecycle.reached(.draining)
+        room.signal()
         let seat = idling.withLock { idling in
             idling.isOver = true
             return idling.seat
@@ -150,7 +152,7 @@ extension WorkerSession {
             await Execution(session: self, context: context).run()
             self.worker.slotTable.give(back: slot)
             self.worker.observer.slotGivenBack()
-            self.lifecycle.changes.signal()
+            self.room.signal()
         }
     }
 
