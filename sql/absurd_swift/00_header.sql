@@ -1,9 +1,11 @@
 -- Schema absurd_swift: batched, fenced calls over the queue tables of schema absurd.
 --
--- Purely additive. It installs beside our own absurd schema and beside the official release 0.5.1,
--- changes no object of either, and leaves rows exactly as the functions of absurd would, with two
--- exceptions: a checkpoint is never overwritten (first write wins), and a malformed cancellation
--- policy counts as no policy instead of failing everybody's claim.
+-- Purely additive. It installs beside our own absurd schema and beside the official release 0.5.1, and
+-- changes nothing of either, except that the queues' run tables get a trigger (85_wake_ups) and, where they
+-- lack it, an index (80_missing_indexes). It leaves rows exactly as the functions of absurd would, with three
+-- exceptions: a checkpoint is never overwritten (first write wins); a malformed cancellation policy
+-- counts as no policy instead of failing everybody's claim; a run that is put off without a step keeps its
+-- wake_event, so that it does not wait for the whole timeout again (docs/decisions/036).
 --
 -- Every file can be applied again: create ... if not exists, create or replace. Apply in order of name.
 --
@@ -25,12 +27,21 @@
 --   repeated   the same call was already done under the same token (a resend after a lost connection)
 --
 -- Locks, in this order: event rows by name, or task rows of awaited children; runs by run_id; tasks; then
--- checkpoints, waits and registrations. Foreign functions lock several tasks in orders of their own,
--- so a call can still meet a deadlock with one. Every function here sets lock_timeout to 200 ms,
+-- checkpoints, waits and registrations. What does not follow it waits for nobody:
+--
+--   emit            between the event rows and the runs: waits whose deadline has passed, SKIP LOCKED
+--   task_results    task rows, shared, SKIP LOCKED; then its own registrations in result_listeners
+--   a task's end    after the rest: registrations for the task in result_listeners, then in result_waits, which
+--                   all queues share; then the parked runs of its parents with their tasks; all SKIP LOCKED
+--   arm, disarm     the queue's advisory lock, exclusive, for the session; only tried for
+--   the trigger     the same lock, shared, for the transaction that makes a run due; only tried for
+--
+-- Foreign functions lock several tasks in orders of their own, so a call can still meet a deadlock with one. Every function here sets lock_timeout to 200 ms,
 -- below the usual deadlock_timeout, so that it and not the foreign transaction gives way. On 55P03 or
 -- 40P01: send again with p_wait = false, then what is answered busy one row per transaction. With
 -- p_wait = false 55P03 is still possible, when another transaction has just inserted the same key
--- (event, checkpoint, idempotency key) and is open: then too, one row per transaction.
+-- (event, checkpoint, idempotency key) and is open: then too, one row per transaction. emit, spawn and cancel
+-- have no p_wait: after a conflict send them again, several rows one by one.
 --
 -- Transactions. Read committed is assumed, as in absurd: under a stricter level a wake-up can be missed.
 --
