@@ -36,12 +36,13 @@
 --   arm, disarm     the queue's advisory lock, exclusive, for the session; only tried for
 --   the trigger     the same lock, shared, for the transaction that makes a run due; only tried for
 --
--- Foreign functions lock several tasks in orders of their own, so a call can still meet a deadlock with one. Every function here sets lock_timeout to 200 ms,
--- below the usual deadlock_timeout, so that it and not the foreign transaction gives way. On 55P03 or
--- 40P01: send again with p_wait = false, then what is answered busy one row per transaction. With
--- p_wait = false 55P03 is still possible, when another transaction has just inserted the same key
--- (event, checkpoint, idempotency key) and is open: then too, one row per transaction. emit, spawn and cancel
--- have no p_wait: after a conflict send them again, several rows one by one.
+-- Foreign functions lock several tasks in orders of their own, so a call can still meet a deadlock with
+-- one. Every function that waits for locks sets lock_timeout to 200 ms, below the usual deadlock_timeout,
+-- so that it and not the foreign transaction gives way. On 55P03 or 40P01: send again with p_wait = false,
+-- then what is answered busy one row per transaction. With p_wait = false 55P03 is still possible, when
+-- another transaction has just inserted the same key (event, checkpoint, idempotency key) and is open: then
+-- too, one row per transaction. emit, spawn and cancel have no p_wait: send them again, several rows one by
+-- one.
 --
 -- Transactions. Read committed is assumed, as in absurd: under a stricter level a wake-up can be missed.
 --
