@@ -132,6 +132,19 @@ begin
 end;
 $$;
 
+-- Raises 22004 for a NULL queue: the name of no table, which would read as the fault of a row.
+create or replace function absurd_swift.require_queue(p_queue text)
+  returns void
+  language plpgsql
+  immutable
+as $$
+begin
+  if p_queue is null then
+    raise exception 'the queue is NULL' using errcode = '22004';
+  end if;
+end;
+$$;
+
 -- Whether an array names an id twice.
 create or replace function absurd_swift.has_duplicates(p_ids uuid[])
   returns boolean

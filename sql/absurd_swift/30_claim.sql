@@ -73,7 +73,7 @@ begin
   -- is later than the run's previous one even when the clock stands still or steps back.
   return query execute format($sql$
     with c as materialized (
-      select r.run_id, r.task_id, r.available_at as due, t.first_started_at, t.cancellation
+      select r.run_id, r.task_id, r.available_at as due, r.wake_event, t.first_started_at, t.cancellation
       from absurd.%1$I r
       join absurd.%2$I t on t.task_id = r.task_id
       where r.state in ('pending', 'sleeping')
@@ -111,7 +111,7 @@ begin
       select w.run_id, w.step_name
       from c
       join absurd.%3$I w on w.run_id = c.run_id
-      where w.timeout_at <= $5
+      where c.wake_event is not null and w.timeout_at <= $5
       for update of w skip locked
     ),
     d as (

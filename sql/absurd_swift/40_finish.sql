@@ -40,6 +40,7 @@ declare
   v_row integer;
   v_careful boolean;
 begin
+  perform absurd_swift.require_queue(p_queue);
   perform absurd_swift.require_equal_lengths(
     cardinality(p_runs), cardinality(p_tokens), cardinality(p_actions), cardinality(p_payloads),
     cardinality(p_steps), cardinality(p_wake_at), cardinality(p_delays)

@@ -21,40 +21,49 @@ begin
       select x.ordinality::integer as position, x.run_id, x.token, j.value, j.sqlstate, j.message
       from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
         with ordinality x(run_id, token, action, payload, ordinality)
-      %6$s
+      %5$s
       where x.action = 'complete'
     ),
-    l as materialized (
-      select i.position, r.run_id, r.task_id, i.value
-      from i
-      join absurd.%1$I r on r.run_id = i.run_id
-      %4$s
-      where i.sqlstate is null
-        and (r.state = 'running' and r.claimed_by = $1 and r.started_at = i.token) is true
-      order by r.run_id
-      %5$s
-    ),
+    l as materialized (%4$s),
     u as (
       update absurd.%1$I r
       set state = 'completed', completed_at = $6, result = l.value
       from l
       where r.run_id = l.run_id
+        and (r.state = 'running' and r.claimed_by = $1 and r.started_at = l.token) is true
+      returning l.position, r.run_id, r.task_id, l.value
     ),
     s as (
       update absurd.%2$I t
-      set state = 'completed', completed_payload = l.value, last_attempt_run = l.run_id
-      from l
-      where t.task_id = l.task_id
+      set state = 'completed', completed_payload = u.value, last_attempt_run = u.run_id
+      from u
+      where t.task_id = u.task_id
     ),
     w as (
-      delete from absurd.%3$I w using l where w.run_id = l.run_id
+      delete from absurd.%3$I w using u where w.run_id = u.run_id
     )
-    select l.position, 'done', 'completed', null::text, null::text, l.task_id from l
+    select u.position, 'done', 'completed', null::text, null::text, u.task_id from u
     union all
     select i.position, 'refused', null, i.sqlstate, i.message, null from i where i.sqlstate is not null
     $sql$,
     'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue,
-    absurd_swift.claim_task_join(p_queue, p_wait), absurd_swift.claim_lock(p_wait),
+    case
+      -- The update follows the order of its outer rows, so it locks the runs in order by itself.
+      when p_wait then 'select i.* from i where i.sqlstate is null order by i.run_id'
+      else format(
+        $sql$
+        select i.*
+        from i
+        join absurd.%1$I r on r.run_id = i.run_id
+        join absurd.%2$I t on t.task_id = r.task_id
+        where i.sqlstate is null
+          and (r.state = 'running' and r.claimed_by = $1 and r.started_at = i.token) is true
+        order by r.run_id
+        for no key update of r, t skip locked
+        $sql$,
+        'r_' || p_queue, 't_' || p_queue
+      )
+    end,
     absurd_swift.json_join('coalesce(x.payload, ''null'')', p_careful)
   ) using p_worker, p_runs, p_tokens, p_actions, p_payloads, p_now;
 end;

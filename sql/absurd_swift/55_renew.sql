@@ -25,6 +25,7 @@ as $$
 declare
   v_answered boolean[] := array_fill(false, array[cardinality(p_runs)]);
 begin
+  perform absurd_swift.require_queue(p_queue);
   perform absurd_swift.require_equal_lengths(
     cardinality(p_runs), cardinality(p_tokens), cardinality(p_claim_timeouts)
   );

@@ -36,6 +36,7 @@ as $$
 declare
   v_row integer;
 begin
+  perform absurd_swift.require_queue(p_queue);
   perform absurd_swift.require_equal_lengths(
     cardinality(p_runs), cardinality(p_tokens), cardinality(p_steps), cardinality(p_task_queues),
     cardinality(p_tasks), cardinality(p_poll_delays), cardinality(p_park)

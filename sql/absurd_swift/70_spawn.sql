@@ -37,9 +37,7 @@ declare
   v_careful boolean;
 begin
   -- Later on it would look like the fault of a row's value.
-  if p_queue is null then
-    raise exception 'the queue is NULL' using errcode = '22004';
-  end if;
+  perform absurd_swift.require_queue(p_queue);
   perform absurd_swift.require_equal_lengths(
     cardinality(p_names), cardinality(v_tasks), cardinality(v_runs), cardinality(p_params),
     cardinality(p_options)

@@ -86,13 +86,48 @@ as $$
       and coalesce(p_policy ->> 'max_duration' ~ '^[0-9]{1,15}$', true)
 $$;
 
--- Whether an id may become a key of a row made now. NULL may: it is made here.
-create or replace function absurd_swift.is_id_of_now(p_id uuid, p_now timestamptz)
-  returns boolean
+-- The piece of a statement that takes spawn options apart as o: plainly, or with p_careful row by row.
+--
+-- A call of spawn_options for each row costs more than the row's insertion. Plainly, a row whose options are
+-- at fault has sqlstate AS007 and no message, or the statement fails; either way it is to be repeated with
+-- care.
+create or replace function absurd_swift.options_join(p_careful boolean)
+  returns text
   language sql
   immutable
 as $$
-  select p_id is null or coalesce(
-    absurd.uuidv7_timestamp(p_id) between p_now - interval '1 day' and p_now + interval '1 day', false
-  )
+  select case
+    when p_careful then 'cross join lateral absurd_swift.parse_spawn_options(x.options) o'
+    else $sql$
+      -- offset 0: the text is parsed once and not for each of its uses.
+      cross join lateral (select x.options::jsonb as v offset 0) w
+      cross join lateral (select case when jsonb_typeof(w.v) = 'object' then w.v end as v offset 0) y
+      cross join lateral (
+        select y.v -> 'headers' as headers,
+          y.v -> 'retry_strategy' as retry_strategy,
+          (y.v ->> 'max_attempts')::integer as max_attempts,
+          nullif(y.v -> 'cancellation', 'null') as cancellation,
+          y.v ->> 'idempotency_key' as idempotency_key,
+          case
+            when (y.v ->> 'max_attempts')::integer < 1 then 'AS007'
+            when y.v -> 'retry_strategy' is not null
+              and absurd.retry_delay_seconds(y.v -> 'retry_strategy', 1) is null then 'AS007'
+            when nullif(y.v -> 'cancellation', 'null') is not null
+              and not absurd_swift.is_cancellation_policy(y.v -> 'cancellation') then 'AS007'
+          end as sqlstate,
+          null::text as message
+      ) o
+      $sql$
+  end
+$$;
+
+-- The smallest UUID whose first 48 bits are a time's milliseconds, as in a UUIDv7.
+create or replace function absurd_swift.uuid_at(p_time timestamptz)
+  returns uuid
+  language sql
+  immutable
+as $$
+  select encode(
+    int8send((extract(epoch from p_time) * 1000)::bigint << 16) || '\x0000000000000000'::bytea, 'hex'
+  )::uuid
 $$;

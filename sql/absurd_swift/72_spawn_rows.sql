@@ -20,6 +20,7 @@ declare
   v_answered boolean[] := array_fill(false, array[cardinality(p_names)]);
   v_is_partitioned boolean := to_regclass(format('absurd.%I', 'i_' || p_queue)) is not null;
   v_has_cancel_at boolean := absurd_swift.has_cancel_at(p_queue);
+  v_now timestamptz := absurd.current_time();
 begin
   for "position", task_id, run_id, attempt, created, sqlstate, message in execute format($sql$
     with i as materialized (
@@ -29,20 +30,25 @@ begin
         j.value as params, o.headers, o.retry_strategy, o.max_attempts, o.cancellation, o.idempotency_key,
         case
           when coalesce(btrim(x.name), '') = '' then 'AS007'
-          when not (absurd_swift.is_id_of_now(x.task_id, $6) and absurd_swift.is_id_of_now(x.run_id, $6))
-            then 'AS008'
+          when q.is_odd then 'AS008'
           else coalesce(j.sqlstate, o.sqlstate)
         end as sqlstate,
         case
           when coalesce(btrim(x.name), '') = '' then 'the task name is blank'
-          when not (absurd_swift.is_id_of_now(x.task_id, $6) and absurd_swift.is_id_of_now(x.run_id, $6))
-            then 'task and run id must be UUIDv7 of about now'
+          when q.is_odd then 'task and run id must be UUIDv7 of about now'
           else coalesce(j.message, o.message)
         end as message
       from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
         with ordinality x(task_id, run_id, name, params, options, ordinality)
       %6$s
-      cross join lateral absurd_swift.%7$s(x.options) o
+      %7$s
+      cross join lateral (
+        -- Ids that the caller made have to be UUIDv7 of about now; NULL is made here.
+        select not (
+          coalesce(x.task_id >= $7 and x.task_id < $8 and get_byte(uuid_send(x.task_id), 6) >> 4 = 7, true)
+          and coalesce(x.run_id >= $7 and x.run_id < $8 and get_byte(uuid_send(x.run_id), 6) >> 4 = 7, true)
+        ) as is_odd
+      ) q
     ),
     %3$s
     a as (
@@ -90,11 +96,16 @@ begin
         $sql$, 'i_' || p_queue)
       else 'n as materialized (select i.* from i where i.sqlstate is null),' end,
     case when v_has_cancel_at then ', cancel_at' else '' end,
-    case when v_has_cancel_at then ', absurd_swift.policy_end($6, m.cancellation, ''max_delay'')' else '' end,
+    case when v_has_cancel_at then ', case when m.cancellation is not null
+        then absurd_swift.policy_end($6, m.cancellation, ''max_delay'') end' else '' end,
     absurd_swift.json_join('coalesce(x.params, ''null'')', p_careful),
-    case when p_careful then 'parse_spawn_options' else 'spawn_options' end
-  ) using p_task_ids, p_run_ids, p_names, p_params, p_options, absurd.current_time()
+    absurd_swift.options_join(p_careful)
+  ) using p_task_ids, p_run_ids, p_names, p_params, p_options, v_now,
+    absurd_swift.uuid_at(v_now - interval '1 day'), absurd_swift.uuid_at(v_now + interval '1 day 1 ms')
   loop
+    if sqlstate = 'AS007' and message is null then
+      raise exception 'options are at fault' using errcode = 'AS007';  -- spawn repeats this with care
+    end if;
     v_answered["position"] := true;
     return next;
   end loop;

@@ -22,6 +22,7 @@ declare
   v_row integer;
   v_careful boolean;
 begin
+  perform absurd_swift.require_queue(p_queue);
   perform absurd_swift.require_equal_lengths(cardinality(p_names), cardinality(p_payloads));
   if cardinality(p_names) > 1 then
     foreach v_careful in array array[false, true] loop

@@ -28,7 +28,8 @@ package enum EmitAnswer: Sendable {
     package func check(event: String) throws {
         guard case .refused(let sqlState, let message) = self else { return }
         throw AbsurdError(
-            .rejected, "the payload of event '\(event)' was refused: \(message ?? "SQLSTATE \(sqlState ?? "")")",
+            .rejected,
+            "the payload of event '\(event)' was refused: \(message ?? "SQLSTATE \(sqlState ?? "")")",
             sqlState: sqlState, serverMessage: message)
     }
 }

@@ -77,7 +77,9 @@ package final class Producer: Sendable {
                 try await send(rows, isAlone)
             }.map { .success($0) }
         } catch {
-            guard rows.count > 1, isWorthSendingSingly(error) else { return rows.map { _ in .failure(error) } }
+            guard rows.count > 1, isWorthSendingSingly(error) else {
+                return rows.map { _ in .failure(error) }
+            }
             var results: [Result<Answer, any Error>] = []
             for row in rows { results += await deliver([row], false, send) }
             return results

@@ -24,7 +24,9 @@ final class HandlerTask: Sendable {
     /// Runs `body`; cancels the current task if ``cancel()`` is or was called.
     func during<Value>(_ body: () async -> Value) async -> Value {
         // The closure of the asynchronous variant would have to be sendable. This task outlives the reference.
-        guard let reference = withUnsafeCurrentTask(body: { $0.map(Reference.init) }) else { return await body() }
+        guard let reference = withUnsafeCurrentTask(body: { $0.map(Reference.init) }) else {
+            return await body()
+        }
         let isCancelled = state.withLock { state in
             if case .cancelled = state { return true }
             state = .running(reference)

@@ -155,7 +155,8 @@ extension TaskContext {
     /// Sends a write, unless the execution has ended, and learns from a refusal that it has.
     ///
     /// The writer does not heed the cancellation of the handler's Swift task: the step has happened.
-    package func write<Answer: LaneAnswer>(_ send: (RunWriter) async throws -> Answer) async throws -> Answer {
+    package func write<Answer: LaneAnswer>(_ send: (RunWriter) async throws -> Answer) async throws -> Answer
+    {
         let end: ExecutionState.End? = state.withLock {
             if $0.writeStarted() { return nil }
             guard case .ended(let end) = $0.phase else { return .finished }

@@ -77,6 +77,20 @@ extension AbsurdClient {
             }
             executed.append(statement)
         }
+        for row in try await pool.query("select statement from absurd_swift.missing_triggers()") {
+            let statement: String = try row.decode("statement")
+            try await makeTrigger(statement)
+            executed.append(statement)
+        }
         return executed
+    }
+
+    /// Waits for writers only a moment at a time, since everybody who comes later waits behind it.
+    private func makeTrigger(_ statement: String) async throws {
+        try await resendingAfterConflict(attempts: 100) {
+            try await pool.withTransaction { connection in
+                try await connection.execute(script: "set local lock_timeout = '200ms'; \(statement)")
+            }
+        }
     }
 }

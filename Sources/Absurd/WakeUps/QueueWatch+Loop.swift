@@ -39,7 +39,9 @@ extension QueueWatch {
         in session: Listener.Session, _ lastWake: inout ContinuousClock.Instant?
     ) async throws -> StepResult {
         // What is committed before the look is seen by it, what comes after it notifies.
-        state.withLock { $0.isNotified = false; $0.isHandedOver = false }
+        state.withLock {
+            $0.isNotified = false; $0.isHandedOver = false
+        }
         let look = try await arm(in: session)
         switch look.outcome {
         case .untriggered:

@@ -40,7 +40,8 @@ extension QueueWatch {
         let rows = try await session.connection.query(
             "select outcome, due_in from absurd_swift.arm($1, $2)", [.text(queue), .bool(isArmed)],
             isCancellable: false)
-        guard let row = rows.first, let outcome = QueueLook.Outcome(rawValue: try row.decode("outcome")) else {
+        guard let row = rows.first, let outcome = QueueLook.Outcome(rawValue: try row.decode("outcome"))
+        else {
             throw SpawnStatement.wrongAnswer
         }
         state.withLock { state in
@@ -88,11 +89,14 @@ extension QueueWatch {
     func makeTrigger(in session: Listener.Session) async {
         do {
             let rows = try await session.connection.query(
-                "select statement from absurd_swift.missing_triggers($1)", [.text(queue)], isCancellable: false)
+                "select statement from absurd_swift.missing_triggers($1)", [.text(queue)],
+                isCancellable: false)
             for row in rows {
                 // Behind writers it waits only a moment, since all later ones wait behind it.
                 try await session.connection.execute(
-                    script: "begin; set local lock_timeout = '200ms'; \(try row.decode("statement", as: String.self)); commit")
+                    script:
+                        "begin; set local lock_timeout = '200ms'; \(try row.decode("statement", as: String.self)); commit"
+                )
             }
         } catch let error as PostgresError where error.isLockConflict {
             _ = try? await session.connection.execute(script: "rollback")

@@ -24,7 +24,8 @@ public struct ClaimedRun: Sendable {
 
     package init(
         info: RunInfo, params: JSONText, wakeEvent: String? = nil, eventPayload: JSONText? = nil,
-        retryStrategy: JSONText? = nil, token: PostgresTimestamp, due: PostgresTimestamp? = nil, isResumed: Bool,
+        retryStrategy: JSONText? = nil, token: PostgresTimestamp, due: PostgresTimestamp? = nil,
+        isResumed: Bool,
         receivedAt: ContinuousClock.Instant = .now
     ) {
         self.info = info

@@ -51,11 +51,15 @@ package final class RunWriter: Sendable {
 
     package func renew(_ write: RenewWrite) async throws -> RenewAnswer { try await renewals.send(write) }
 
-    package func awaitEvent(_ write: EventWait) async throws -> WaitAnswer { try await eventWaits.send(write) }
+    package func awaitEvent(_ write: EventWait) async throws -> WaitAnswer {
+        try await eventWaits.send(write)
+    }
 
     package func awaitTask(_ write: TaskWait) async throws -> WaitAnswer { try await taskWaits.send(write) }
 
     package func loadCheckpoints(runs: [RunID]) async throws -> [RunID: [String: JSONText?]] {
-        try await delivery.persisting { try await self.store.loadCheckpoints(queue: self.holder.queue, runs: runs) }
+        try await delivery.persisting {
+            try await self.store.loadCheckpoints(queue: self.holder.queue, runs: runs)
+        }
     }
 }

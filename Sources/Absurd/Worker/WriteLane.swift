@@ -73,15 +73,21 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
     ) async -> [Result<Answer, any Error>] {
         do {
             do {
-                return try await delivery.persisting { try await statement(writes, waitsForLocks) }.map { .success($0) }
+                return try await delivery.persisting { try await statement(writes, waitsForLocks) }.map {
+                    .success($0)
+                }
             } catch let error as PostgresError where error.isLockConflict && waitsForLocks {
-                return try await delivery.persisting { try await statement(writes, false) }.map { .success($0) }
+                return try await delivery.persisting { try await statement(writes, false) }.map {
+                    .success($0)
+                }
             }
         } catch let error as PostgresError where error.isLockConflict {
             // An open transaction has just inserted one of the keys, and nobody can skip that.
             return writes.map { _ in .success(.refused(.busy)) }
         } catch {
-            guard writes.count > 1, error is PostgresError else { return writes.map { _ in .failure(translated(error)) } }
+            guard writes.count > 1, error is PostgresError else {
+                return writes.map { _ in .failure(translated(error)) }
+            }
             // Refused as a whole, for what may be the fault of one row: each goes alone.
             var results: [Result<Answer, any Error>] = []
             for write in writes {

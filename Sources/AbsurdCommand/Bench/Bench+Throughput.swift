@@ -13,7 +13,8 @@ extension Bench {
             for _ in 0..<callers {
                 group.addTask {
                     for number in 0..<count {
-                        _ = try await client.spawn("empty", params: ["number": .integer(Int64(number))], on: queue)
+                        _ = try await client.spawn(
+                            "empty", params: ["number": .integer(Int64(number))], on: queue)
                     }
                 }
             }
@@ -33,7 +34,8 @@ extension Bench {
                 group.addTask {
                     for batch in stride(from: half, to: batches, by: 2) {
                         let requests = try (0..<1000).map {
-                            try SpawnRequest("empty", params: ["number": .integer(Int64(batch * 1000 + $0))], on: queue)
+                            try SpawnRequest(
+                                "empty", params: ["number": .integer(Int64(batch * 1000 + $0))], on: queue)
                         }
                         _ = try await client.spawnMany(requests)
                     }
@@ -62,7 +64,9 @@ extension Bench {
     }
 
     /// Tasks that all are there when the worker starts; from its start to the last completion.
-    private func throughput(_ taskName: String, unit: String, _ handlers: [Handler]) async throws -> BenchFigure {
+    private func throughput(_ taskName: String, unit: String, _ handlers: [Handler]) async throws
+        -> BenchFigure
+    {
         try await prepare(taskName, settings.count)
         let pool = try makePool(handlers)
         let usage = ProcessUsage()
@@ -72,5 +76,7 @@ extension Bench {
         return figure(count, Double(end.microseconds - start.microseconds) / 1e6, unit: unit, usage)
     }
 
-    func seconds(since start: ContinuousClock.Instant) -> Double { (ContinuousClock.now - start) / .seconds(1) }
+    func seconds(since start: ContinuousClock.Instant) -> Double {
+        (ContinuousClock.now - start) / .seconds(1)
+    }
 }

@@ -30,7 +30,9 @@ struct Bench: Sendable {
 
     func cleanUp() async throws { try await client.dropQueue(queue) }
 
-    func makePool(_ handlers: [Handler], _ change: (inout WorkerOptions) -> Void = { _ in }) throws -> WorkerPool {
+    func makePool(_ handlers: [Handler], _ change: (inout WorkerOptions) -> Void = { _ in }) throws
+        -> WorkerPool
+    {
         var options = WorkerOptions()
         options.workers = settings.workers
         options.concurrency = settings.concurrency
@@ -86,7 +88,8 @@ struct Bench: Sendable {
             try await Task.sleep(for: .milliseconds(10))
         }
         let rows = try await rows(
-            "select count(*) as count, max(completed_at) as last from \(table("r")) where state = 'completed'")
+            "select count(*) as count, max(completed_at) as last from \(table("r")) where state = 'completed'"
+        )
         guard try rows[0].decode("count", as: Int.self) == count else {
             throw AbsurdError(.database, "not all tasks of the measurement have completed")
         }

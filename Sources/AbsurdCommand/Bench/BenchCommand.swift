@@ -15,7 +15,9 @@ struct BenchCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("What to measure.", valueName: "scenario"))
     var scenario: BenchScenario
 
-    @Option(name: .long, help: ArgumentHelp("How many tasks; each scenario has its default.", valueName: "number"))
+    @Option(
+        name: .long, help: ArgumentHelp("How many tasks; each scenario has its default.", valueName: "number")
+    )
     var count: Int?
 
     @Option(name: .long, help: ArgumentHelp("How many handlers at once.", valueName: "number"))

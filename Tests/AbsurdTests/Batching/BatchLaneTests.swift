@@ -52,7 +52,9 @@ struct BatchLaneTests {
         #expect(recorder.sent == [[0], [1, -2, 3]])
     }
 
-    @Test func `a caller that is cancelled while it waits is answered at once and its row is not sent`() async throws {
+    @Test func `a caller that is cancelled while it waits is answered at once and its row is not sent`()
+        async throws
+    {
         let recorder = Recorder()
         let lane = BatchLane<Int, Int> { rows, _ in await recorder.send(rows) }
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -35,7 +35,9 @@ struct ResultWatchTests {
         let client = try makeClient()
         try await client.createQueue("default")
         let task = try await client.spawn("nobody's", params: nil)
-        let error = await #expect(throws: AbsurdError.self) { try await task.result(timeout: .milliseconds(20)) }
+        let error = await #expect(throws: AbsurdError.self) {
+            try await task.result(timeout: .milliseconds(20))
+        }
         #expect(error?.code == .timedOut)
         #expect(error?.message == "task \(task.taskID) has not ended in time; it is pending and goes on")
         await withTaskGroup(of: (any Error)?.self) { group in

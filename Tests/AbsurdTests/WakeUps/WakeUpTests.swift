@@ -78,7 +78,8 @@ struct WakeUpTests {
             try await engine.waitUntil(task.taskID, is: .failed)
             _ = try await engine.client.retryTask(task.taskID)
             #expect(try await task.result() == "gone")
-            let rows = try await engine.rows("select task_id from absurd.spawn_task('default', 'journey', 'null')")
+            let rows = try await engine.rows(
+                "select task_id from absurd.spawn_task('default', 'journey', 'null')")
             let foreign = TaskID(try rows[0].decode("task_id"))
             #expect(try await engine.client.awaitTask(foreign).state == .completed)
         }
@@ -90,7 +91,8 @@ struct WakeUpTests {
             for isolation in ["read committed", "repeatable read"] {
                 try await waitUntilArmed(engine)
                 try await spawner.execute(script: "begin isolation level \(isolation)")
-                let rows = try await spawner.query("select task_id from absurd.spawn_task('default', 'echo', '1')")
+                let rows = try await spawner.query(
+                    "select task_id from absurd.spawn_task('default', 'echo', '1')")
                 let open = TaskID(try rows[0].decode("task_id"))
                 // The armed worker works, and cannot arm again while the spawner is open.
                 _ = try await engine.client.spawn("echo", params: 2).result()
@@ -116,7 +118,9 @@ struct WakeUpTests {
         }
     }
 
-    @Test func `of two clients that idle one is armed, and the other takes over when that one has no room`() async throws {
+    @Test func `of two clients that idle one is armed, and the other takes over when that one has no room`()
+        async throws
+    {
         let point = HoldPoint()
         let hold = Handler("hold") { _ in
             await point.arriveAndWait()
@@ -135,7 +139,8 @@ struct WakeUpTests {
             defer { point.open() }
             try await eventually("both listen") {
                 let rows = try await clients[0].pool.query(
-                    "select count(*) from pg_stat_activity where query like '%absurd_swift.arm%' and state = 'idle'")
+                    "select count(*) from pg_stat_activity where query like '%absurd_swift.arm%' and state = 'idle'"
+                )
                 return try rows[0].decode(0, as: Int.self) == 2
             }
             let held = try await clients[0].spawn("hold", params: nil)
@@ -152,7 +157,9 @@ struct WakeUpTests {
         for client in clients { await client.close() }
     }
 
-    @Test func `without a connection that listens idle workers poll, and callers ask for results`() async throws {
+    @Test func `without a connection that listens idle workers poll, and callers ask for results`()
+        async throws
+    {
         try await withEngine([echo], configuration: { $0.listens = false }) { engine in
             let task = try await engine.client.spawn("echo", params: 1)
             #expect(try await task.result(timeout: .seconds(60)) == 1)
@@ -163,7 +170,9 @@ struct WakeUpTests {
     @Test func `the lock goes when the workers do, and so does the connection`() async throws {
         try await withSleepyEngine([echo]) { _ in }
         try await TestDatabase.current.wait(
-            until: "select not exists (select from pg_stat_activity where application_name = 'swift-absurd' and datname = current_database())")
+            until:
+                "select not exists (select from pg_stat_activity where application_name = 'swift-absurd' and datname = current_database())"
+        )
     }
 
     @Test func `a queue made by others gets its trigger when a worker serves it`() async throws {

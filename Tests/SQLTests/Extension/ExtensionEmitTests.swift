@@ -11,7 +11,9 @@ struct ExtensionEmitTests {
         try await variant.withQueue { queue in
             _ = try await queue.spawn(["a", "b", "c"])
             let claims = try await queue.claim()
-            _ = try await queue.awaitEvent([(claims[0], "s", "x"), (claims[1], "s", "y"), (claims[2], "s", "z")])
+            _ = try await queue.awaitEvent([
+                (claims[0], "s", "x"), (claims[1], "s", "y"), (claims[2], "s", "z"),
+            ])
             let answers = try await queue.emitTogether([("x", "1"), ("y", nil), ("x", "2"), ("w", "3")])
             #expect(answers.map(\.answer) == ["emitted", "emitted", "known", "emitted"])
             #expect(try await queue.emitTogether([("y", "4")]).map(\.answer) == ["known"])
@@ -28,7 +30,8 @@ struct ExtensionEmitTests {
     func `a row at fault is refused alone`(_ variant: QueueVariant) async throws {
         try await variant.withQueue { queue in
             let answers = try await queue.emitTogether([
-                ("a", "1"), (" ", "2"), ("b", #""\u0000""#), ("c", "{"), (String(repeating: "n", count: 9000), "1"),
+                ("a", "1"), (" ", "2"), ("b", #""\u0000""#), ("c", "{"),
+                (String(repeating: "n", count: 9000), "1"),
                 ("d", "5"),
             ])
             #expect(
@@ -38,7 +41,9 @@ struct ExtensionEmitTests {
         }
     }
 
-    @Test func `a valid emission counts although an earlier one of that name in the call is refused`() async throws {
+    @Test func `a valid emission counts although an earlier one of that name in the call is refused`()
+        async throws
+    {
         try await QueueVariant.all[0].withQueue { queue in
             let answers = try await queue.emitTogether([("a", "{"), ("a", "2")])
             #expect(answers.map(\.answer) == ["refused", "emitted"])

@@ -33,12 +33,16 @@ struct ResultListenerTests {
                 ["completed", "failed", "cancelled", "expired", "open"], options: #"{"max_attempts": 1}"#)
             let listener = try await queue.elsewhere()
             try await listener.connection.listen(to: "result:test")
-            #expect(try await results(listener, tasks).map(\.isRegistered) == Array(repeating: true, count: 5))
+            #expect(
+                try await results(listener, tasks).map(\.isRegistered) == Array(repeating: true, count: 5))
             let claims = try await queue.claim()
-            _ = try await queue.finish([.init(claims[0], "complete", "1"), .init(claims[1], "fail", #"{"a": 2}"#)])
+            _ = try await queue.finish([
+                .init(claims[0], "complete", "1"), .init(claims[1], "fail", #"{"a": 2}"#),
+            ])
             _ = try await queue.cancel([tasks[2]])
             try await queue.run(
-                "update absurd.r_q set claim_expires_at = '-infinity' where run_id = $1", [.uuid(claims[3].run)])
+                "update absurd.r_q set claim_expires_at = '-infinity' where run_id = $1",
+                [.uuid(claims[3].run)])
             _ = try await queue.claim()
 
             var told: Set<String> = []
@@ -51,7 +55,8 @@ struct ResultListenerTests {
             #expect(found.map(\.state) == ["completed", "failed", "cancelled", "failed", "running"])
             #expect(found[0].result == "1" && found[1].failure == #"{"a": 2}"#)
             #expect(
-                try await queue.text("select string_agg(task_id::text, ',') from absurd_swift.result_listeners")
+                try await queue.text(
+                    "select string_agg(task_id::text, ',') from absurd_swift.result_listeners")
                     == tasks[4].uuidString.lowercased())
         }
     }

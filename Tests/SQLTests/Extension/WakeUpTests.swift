@@ -8,7 +8,8 @@ import Testing
 struct WakeUpTests {
     /// A queue with its trigger, and a session that listens to it.
     private func withListener(
-        _ variant: QueueVariant, _ body: (_ queue: ExtensionQueue, _ listener: ExtensionQueue) async throws -> Void
+        _ variant: QueueVariant,
+        _ body: (_ queue: ExtensionQueue, _ listener: ExtensionQueue) async throws -> Void
     ) async throws {
         try await variant.withQueue { queue in
             try await queue.makeTrigger()
@@ -46,7 +47,8 @@ struct WakeUpTests {
     }
 
     @Test(arguments: QueueVariant.unpartitioned)
-    func `whatever makes a run due notifies, and claims and ends do not`(_ variant: QueueVariant) async throws {
+    func `whatever makes a run due notifies, and claims and ends do not`(_ variant: QueueVariant) async throws
+    {
         try await withListener(variant) { queue, listener in
             _ = try await queue.spawn(["a", "b", "c", "d", "e", "f"])
             _ = try await listener.arm()
@@ -56,12 +58,14 @@ struct WakeUpTests {
             }
             var claims: [ExtensionQueue.Claim] = []
             #expect(try await !notified { claims = try await queue.claim() })
-            #expect(try await !notified { _ = try await queue.checkpoint([(claims[0], "s", "1")], renewing: 60) })
+            #expect(
+                try await !notified { _ = try await queue.checkpoint([(claims[0], "s", "1")], renewing: 60) })
             #expect(try await !notified { _ = try await queue.renew(claims) })
             #expect(try await !notified { _ = try await queue.finish([.init(claims[0], "complete")]) })
             #expect(try await !notified { _ = try await queue.cancel([claims[1].task]) })
             #expect(try await notified { _ = try await queue.finish([.init(claims[2], "fail", "1")]) })
-            #expect(try await notified { _ = try await queue.finish([.init(claims[3], "sleep", delay: 0.1)]) })
+            #expect(
+                try await notified { _ = try await queue.finish([.init(claims[3], "sleep", delay: 0.1)]) })
             #expect(try await notified { _ = try await queue.finish([.init(claims[4], "release")]) })
             // Parking notifies too: its deadline may come before the time the idle workers sleep to.
             #expect(try await notified { _ = try await queue.awaitEvent([(claims[5], "s", "e")]) })
@@ -119,7 +123,8 @@ struct WakeUpTests {
             #expect(try await notifications(second, queue) == ["next"])
             #expect(try await second.arm().outcome == "armed")
             #expect(try await first.arm().outcome == "standby")
-            try await queue.run("select pg_terminate_backend($1, 10000)", [.int(Int64(second.connection.backendPID))])
+            try await queue.run(
+                "select pg_terminate_backend($1, 10000)", [.int(Int64(second.connection.backendPID))])
             #expect(try await first.arm().outcome == "armed")
         }
     }
@@ -154,7 +159,8 @@ struct WakeUpTests {
     /// The keys stand in triggers as literals: they must never change.
     @Test(.database(.migrated)) func `the keys of a queue's lock are what they always were`() async throws {
         let connection = try await TestDatabase.current.connect()
-        let row = try await connection.query("select absurd_swift.wake_class(), absurd_swift.wake_key('q')")[0]
+        let row = try await connection.query("select absurd_swift.wake_class(), absurd_swift.wake_key('q')")[
+            0]
         #expect(try row.decode(0, as: Int32.self) == 1_635_148_403)
         #expect(try row.decode(1, as: Int32.self) == -1_909_079_347)
     }
