@@ -34,6 +34,10 @@ endurance: setup ## Kill workers 60 times under 10,000 tasks and show that nothi
 measure: setup ## Measure what docs/measurements.md reports: endurance, claims, suspended tasks
 	scripts/measure
 
+.PHONY: bench
+bench: setup ## Measure this project and its peers side by side (ARGS="--only drain" for some)
+	scripts/bench $(ARGS)
+
 .PHONY: lint
 lint: ## Check format and source rules
 	scripts/format --check

@@ -196,6 +196,9 @@ static const unsigned char absurd_swift_86_arm[] = {
 static const unsigned char absurd_swift_87_result_listeners[] = {
 #embed "../../sql/absurd_swift/87_result_listeners.sql"
 };
+static const unsigned char absurd_swift_88_planned[] = {
+#embed "../../sql/absurd_swift/88_planned.sql"
+};
 
 #define FILE_ROW(path, array) {path, array, sizeof(array)}
 
@@ -264,6 +267,7 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/85_wake_ups.sql", absurd_swift_85_wake_ups),
     FILE_ROW("absurd_swift/86_arm.sql", absurd_swift_86_arm),
     FILE_ROW("absurd_swift/87_result_listeners.sql", absurd_swift_87_result_listeners),
+    FILE_ROW("absurd_swift/88_planned.sql", absurd_swift_88_planned),
 };
 
 const struct absurd_sql_file *absurd_sql_files(size_t *count) {

@@ -52,15 +52,6 @@ as $$
 declare
   v_limit integer := greatest(coalesce(p_limit, 1), 0);
   v_timeout integer := greatest(coalesce(p_claim_timeout, 30), 0);
-  v_has_cancel_at boolean := absurd_swift.has_cancel_at(p_queue);
-  -- On the first start max_duration takes the place of max_delay.
-  v_cancel_at text := case when v_has_cancel_at then
-    ', cancel_at = case when c.cancellation is null then null when c.first_started_at is null'
-    ' then absurd_swift.policy_end($5, c.cancellation, ''max_duration'') else r.cancel_at end'
-    else '' end;
-  v_not_over text := case when v_has_cancel_at then '(r.cancel_at <= $5) is not true'
-    else '(t.cancellation is null'
-    ' or absurd_swift.is_over(t.cancellation, t.enqueue_at, t.first_started_at, $5) is not true)' end;
 begin
   if p_sweep then
     perform absurd_swift.sweep_policies(p_queue, greatest(v_limit, 2000));
@@ -71,7 +62,31 @@ begin
   end if;
   -- The clock is read after the sweeps, so that the retries they made are due for this claim. The token
   -- is later than the run's previous one even when the clock stands still or steps back.
-  return query execute format($sql$
+  return query execute coalesce(
+    absurd_swift.planned_call('claim', p_queue), absurd_swift.claim_statement(p_queue)
+  ) using coalesce(nullif(p_worker, ''), 'worker'), v_timeout, v_limit,
+    coalesce(p_due_from, '-infinity'), absurd.current_time();
+end;
+$$;
+
+-- The statement that claims, for worker $1, $2 seconds, up to $3 runs that are due from $4 to $5.
+create or replace function absurd_swift.claim_statement(p_queue text)
+  returns text
+  language plpgsql
+  stable
+as $$
+declare
+  v_has_cancel_at boolean := absurd_swift.has_cancel_at(p_queue);
+  -- On the first start max_duration takes the place of max_delay.
+  v_cancel_at text := case when v_has_cancel_at then
+    ', cancel_at = case when c.cancellation is null then null when c.first_started_at is null'
+    ' then absurd_swift.policy_end($5, c.cancellation, ''max_duration'') else r.cancel_at end'
+    else '' end;
+  v_not_over text := case when v_has_cancel_at then '(r.cancel_at <= $5) is not true'
+    else '(t.cancellation is null'
+    ' or absurd_swift.is_over(t.cancellation, t.enqueue_at, t.first_started_at, $5) is not true)' end;
+begin
+  return format($sql$
     with c as materialized (
       select r.run_id, r.task_id, r.available_at as due, r.wake_event, t.first_started_at, t.cancellation
       from absurd.%1$I r
@@ -125,7 +140,6 @@ begin
     order by s.due, s.run_id
     $sql$,
     'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, v_cancel_at, 'c_' || p_queue, v_not_over
-  ) using coalesce(nullif(p_worker, ''), 'worker'), v_timeout, v_limit,
-    coalesce(p_due_from, '-infinity'), absurd.current_time();
+  );
 end;
 $$;

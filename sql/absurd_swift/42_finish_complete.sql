@@ -16,7 +16,22 @@ create or replace function absurd_swift.finish_complete(
   language plpgsql
 as $$
 begin
-  return query execute format($sql$
+  return query execute coalesce(
+    case when p_wait and not p_careful then absurd_swift.planned_call('done', p_queue) end,
+    absurd_swift.complete_statement(p_queue, p_wait, p_careful)
+  ) using p_worker, p_runs, p_tokens, p_actions, p_payloads, p_now;
+end;
+$$;
+
+-- The statement that completes those of the runs $2 with tokens $3 whose action in $4 says so, with the
+-- results $5, for worker $1 at $6.
+create or replace function absurd_swift.complete_statement(p_queue text, p_wait boolean, p_careful boolean)
+  returns text
+  language plpgsql
+  immutable
+as $$
+begin
+  return format($sql$
     with i as materialized (
       select x.ordinality::integer as position, x.run_id, x.token, j.value, j.sqlstate, j.message
       from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
@@ -65,6 +80,6 @@ begin
       )
     end,
     absurd_swift.json_join('coalesce(x.payload, ''null'')', p_careful)
-  ) using p_worker, p_runs, p_tokens, p_actions, p_payloads, p_now;
+  );
 end;
 $$;

@@ -24,7 +24,32 @@ as $$
 declare
   v_answered boolean[] := array_fill(false, array[cardinality(p_runs)]);
 begin
-  for "position", answer, claim_expires_at, sqlstate, message in execute format($sql$
+  for "position", answer, claim_expires_at, sqlstate, message in execute coalesce(
+    case when p_wait and not p_careful then absurd_swift.planned_call('step', p_queue) end,
+    absurd_swift.checkpoint_statement(p_queue, p_wait, p_careful)
+  ) using p_worker, p_runs, p_tokens, p_steps, p_states, p_claim_timeouts, absurd.current_time()
+  loop
+    v_answered["position"] := true;
+    return next;
+  end loop;
+
+  if false = any (v_answered) then
+    return query select * from absurd_swift.checkpoint_rest(
+      p_queue, p_worker, p_runs, p_tokens, p_steps, v_answered
+    );
+  end if;
+end;
+$$;
+
+-- The statement that writes, for worker $1 at $7, the steps $4 with states $5 of the runs $2 with tokens $3,
+-- and renews their claims by the seconds $6.
+create or replace function absurd_swift.checkpoint_statement(p_queue text, p_wait boolean, p_careful boolean)
+  returns text
+  language plpgsql
+  immutable
+as $$
+begin
+  return format($sql$
     with i as materialized (
       select x.ordinality::integer as position, x.run_id, x.token, x.step, j.value,
         max(x.timeout) over (partition by x.run_id) as timeout,
@@ -75,17 +100,7 @@ begin
     $sql$,
     'r_' || p_queue, 'c_' || p_queue, case when p_wait then '' else 'skip locked' end,
     absurd_swift.json_join('x.state', p_careful)
-  ) using p_worker, p_runs, p_tokens, p_steps, p_states, p_claim_timeouts, absurd.current_time()
-  loop
-    v_answered["position"] := true;
-    return next;
-  end loop;
-
-  if false = any (v_answered) then
-    return query select * from absurd_swift.checkpoint_rest(
-      p_queue, p_worker, p_runs, p_tokens, p_steps, v_answered
-    );
-  end if;
+  );
 end;
 $$;
 

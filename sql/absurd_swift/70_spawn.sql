@@ -42,8 +42,9 @@ begin
     cardinality(p_names), cardinality(v_tasks), cardinality(v_runs), cardinality(p_params),
     cardinality(p_options)
   );
-  if cardinality(p_names) > 1 then
-    foreach v_careful in array array[false, true] loop
+  if cardinality(p_names) > 0 then
+    -- A single row is at fault by itself, so care finds out by the loop below.
+    foreach v_careful in array case when cardinality(p_names) = 1 then array[false] else array[false, true] end loop
       begin
         return query select * from absurd_swift.spawn_rows(
           p_queue, v_tasks, v_runs, p_names, p_params, p_options, v_careful

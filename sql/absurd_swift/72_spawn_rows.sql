@@ -19,10 +19,44 @@ as $$
 declare
   v_answered boolean[] := array_fill(false, array[cardinality(p_names)]);
   v_is_partitioned boolean := to_regclass(format('absurd.%I', 'i_' || p_queue)) is not null;
-  v_has_cancel_at boolean := absurd_swift.has_cancel_at(p_queue);
   v_now timestamptz := absurd.current_time();
 begin
-  for "position", task_id, run_id, attempt, created, sqlstate, message in execute format($sql$
+  for "position", task_id, run_id, attempt, created, sqlstate, message in execute coalesce(
+    case when not p_careful then absurd_swift.planned_call('spawn', p_queue) end,
+    absurd_swift.spawn_statement(p_queue, v_is_partitioned, p_careful)
+  ) using p_task_ids, p_run_ids, p_names, p_params, p_options, v_now,
+    absurd_swift.uuid_at(v_now - interval '1 day'), absurd_swift.uuid_at(v_now + interval '1 day 1 ms')
+  loop
+    if sqlstate = 'AS007' and message is null then
+      raise exception 'options are at fault' using errcode = 'AS007';  -- spawn repeats this with care
+    end if;
+    v_answered["position"] := true;
+    return next;
+  end loop;
+
+  if false = any (v_answered) then
+    return query select * from absurd_swift.spawn_rest(
+      p_queue, p_task_ids, p_run_ids, p_options, v_answered, v_is_partitioned
+    );
+  end if;
+end;
+$$;
+
+-- The statement that spawns rows with task ids $1, run ids $2, names $3, params $4 and options $5 at $6; ids
+-- have to be from $7 to below $8.
+create or replace function absurd_swift.spawn_statement(
+  p_queue text,
+  p_is_partitioned boolean,
+  p_careful boolean
+)
+  returns text
+  language plpgsql
+  stable
+as $$
+declare
+  v_has_cancel_at boolean := absurd_swift.has_cancel_at(p_queue);
+begin
+  return format($sql$
     with i as materialized (
       select x.ordinality::integer as position, x.name,
         coalesce(x.task_id, absurd.portable_uuidv7()) as task_id,
@@ -64,7 +98,10 @@ begin
       returning task_id
     ),
     m as materialized (
-      select n.position, n.task_id, n.run_id, n.cancellation from n join a on a.task_id = n.task_id
+      -- "is true" keeps this a hashed lookup; as a join it is quadratic whenever few rows are expected.
+      select n.position, n.task_id, n.run_id, n.cancellation
+      from n
+      where (n.task_id in (select a.task_id from a)) is true
     ),
     b as (
       insert into absurd.%1$I (run_id, task_id, attempt, state, available_at, created_at %4$s)
@@ -77,7 +114,7 @@ begin
     select i.position, null, null, null, null, i.sqlstate, i.message from i where i.sqlstate is not null
     $sql$,
     'r_' || p_queue, 't_' || p_queue,
-    case when v_is_partitioned
+    case when p_is_partitioned
       -- Partitioned queues keep their keys in a registry of their own; a row whose key is there is not new.
       then format($sql$
         k as (
@@ -100,20 +137,6 @@ begin
         then absurd_swift.policy_end($6, m.cancellation, ''max_delay'') end' else '' end,
     absurd_swift.json_join('coalesce(x.params, ''null'')', p_careful),
     absurd_swift.options_join(p_careful)
-  ) using p_task_ids, p_run_ids, p_names, p_params, p_options, v_now,
-    absurd_swift.uuid_at(v_now - interval '1 day'), absurd_swift.uuid_at(v_now + interval '1 day 1 ms')
-  loop
-    if sqlstate = 'AS007' and message is null then
-      raise exception 'options are at fault' using errcode = 'AS007';  -- spawn repeats this with care
-    end if;
-    v_answered["position"] := true;
-    return next;
-  end loop;
-
-  if false = any (v_answered) then
-    return query select * from absurd_swift.spawn_rest(
-      p_queue, p_task_ids, p_run_ids, p_options, v_answered, v_is_partitioned
-    );
-  end if;
+  );
 end;
 $$;

@@ -87,11 +87,10 @@ begin
     )
     select i.position, i.name,
       case when i.sqlstate is not null then 'refused'
-        when i.is_first and a.event_name is not null then 'emitted'
+        when i.is_first and i.name in (select a.event_name from a) then 'emitted'
         else 'known' end as answer,
       i.sqlstate, i.message
     from i
-    left join a on a.event_name = i.name
     $sql$,
     'e_' || p_queue, absurd_swift.json_join('coalesce(x.payload, ''null'')', p_careful)
   ) using p_names, p_payloads, v_now

@@ -18,7 +18,7 @@ extension AbsurdClient {
         try validateQueueName(queue)
         try validateEventName(event)
         try await translatingErrors(queue: queue) {
-            try await producer.emit(EmitRow(event: event, payload: payload), on: queue).check(event: event)
+            try await producer.emit(EmitRow(event: event, payload: payload), on: queue).check()
         }
     }
 
@@ -29,14 +29,19 @@ extension AbsurdClient {
 }
 
 /// Sends an idempotent statement again, a few times, after a lost connection or a conflict of locks.
+///
+/// - Parameter singleRow: Whether the statement carries one row; one with several is not sent again after a conflict
+///   of locks, since its rows are better sent one by one.
 package func resendingAfterConflict<Result>(
-    attempts: Int = 4, _ send: () async throws -> Result
+    attempts: Int = 4, singleRow: Bool = true, _ send: () async throws -> Result
 ) async throws -> Result {
     var pauses = Backoff(base: .milliseconds(5), cap: .milliseconds(500))
     for _ in 1..<max(attempts, 1) {
         do {
             return try await send()
-        } catch let error as PostgresError where error.isWorthResending {
+        } catch let error as PostgresError
+            where error.isWorthResending && (singleRow || !error.isLockConflict)
+        {
             // When cancelled, the next attempt says so.
             try? await Task.sleep(for: pauses.next())
         }

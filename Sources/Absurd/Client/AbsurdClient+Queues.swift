@@ -1,4 +1,5 @@
 import LibPQ
+import Logging
 
 extension AbsurdClient {
     /// Creates a queue, unless it is there already with the same storage mode.
@@ -20,6 +21,21 @@ extension AbsurdClient {
                         "select absurd.set_queue_policy($1, $2::jsonb)", [.text(name), .text(settings)])
                 }
             }
+        }
+        await planStatements(of: name)
+    }
+
+    /// Gives a queue functions of its own, whose plans sessions keep (`docs/decisions/044-plans-are-kept.md`).
+    ///
+    /// Best effort: without them the queue works as well and costs more for small batches. The next migration or worker
+    /// makes what is missing, also after a role without the privilege, or two that do this at once.
+    package func planStatements(of queue: String) async {
+        do {
+            let rows = try await pool.query(
+                "select statement from absurd_swift.missing_functions($1)", [.text(queue)])
+            for row in rows { _ = try await pool.query(try row.decode("statement")) }
+        } catch {
+            logger.debug("the queue has no functions of its own", metadata: ["error": "\(error)"])
         }
     }
 

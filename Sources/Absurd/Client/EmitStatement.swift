@@ -25,12 +25,10 @@ package enum EmitAnswer: Sendable {
         }
     }
 
-    package func check(event: String) throws {
+    package func check() throws {
         guard case .refused(let sqlState, let message) = self else { return }
-        throw AbsurdError(
-            .rejected,
-            "the payload of event '\(event)' was refused: \(message ?? "SQLSTATE \(sqlState ?? "")")",
-            sqlState: sqlState, serverMessage: message)
+        guard sqlState != "AS005" else { throw AbsurdError.invalidArgument("an event name must not be empty") }
+        throw AbsurdError.refused(sqlState: sqlState, serverMessage: message)
     }
 }
 

@@ -73,7 +73,7 @@ package final class Producer: Sendable {
         _ send: (_ rows: [Row], _ isCancellable: Bool) async throws -> [Answer]
     ) async -> [Result<Answer, any Error>] {
         do {
-            return try await resendingAfterConflict(attempts: rows.count > 1 ? 1 : 8) {
+            return try await resendingAfterConflict(attempts: 8, singleRow: rows.count == 1) {
                 try await send(rows, isAlone)
             }.map { .success($0) }
         } catch {

@@ -49,9 +49,15 @@ package enum SpawnAnswer: Sendable {
         switch self {
         case .spawned(let task): return task
         case .refused(let sqlState, let message):
+            // Class 22 and 54 are about the value; the rest are sentences of the schema's own functions.
+            let isValue = sqlState.hasPrefix("22") || sqlState.hasPrefix("54")
+            let reason =
+                isValue
+                ? AbsurdError.refused(sqlState: sqlState, serverMessage: message).message
+                : message ?? "SQLSTATE \(sqlState)"
             throw AbsurdError(
-                .rejected, "task '\(name)'\(place) was refused: \(message ?? "SQLSTATE \(sqlState)")",
-                sqlState: sqlState, serverMessage: message)
+                .rejected, "task '\(name)'\(place) was refused: \(reason)", sqlState: sqlState,
+                serverMessage: message)
         }
     }
 }

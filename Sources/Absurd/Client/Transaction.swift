@@ -101,6 +101,6 @@ extension Transaction {
         let rows = try await translatingErrors(queue: queue) {
             try await connection.query(EmitStatement.sql, statement.parameters)
         }
-        try statement.decode(rows).first?.check(event: event)
+        try statement.decode(rows).first?.check()
     }
 }

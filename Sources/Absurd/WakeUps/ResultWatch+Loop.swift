@@ -29,7 +29,7 @@ extension ResultWatch {
     }
 
     private func listeningSession() async -> Listener.Session? {
-        guard let session = listener.session else { return nil }
+        guard mayRegister.load(ordering: .relaxed), let session = listener.session else { return nil }
         do {
             try await listener.listen(to: channel, in: session)
             return session
@@ -45,6 +45,10 @@ extension ResultWatch {
             // In a new session nothing is registered, and notifications of the old one may have been lost.
             let isNewSession = session != nil && state.session != session?.number
             state.session = session?.number
+            if let until = state.lockedUntil, until <= .now {
+                state.due.formUnion(state.locked)
+                (state.locked, state.lockedUntil) = ([], nil)
+            }
             if isNewSession || state.nextRound <= .now {
                 state.due = []
                 state.nextRound = .now + interval(state, isListening: session != nil)
@@ -63,7 +67,9 @@ extension ResultWatch {
     }
 
     private func rest(after ticket: Int) async {
-        let (hasEntries, nextRound) = state.withLock { (!$0.entries.isEmpty, $0.nextRound) }
+        let (hasEntries, nextRound) = state.withLock { state in
+            (!state.entries.isEmpty, min(state.nextRound, state.lockedUntil ?? state.nextRound))
+        }
         guard hasEntries else { return await changes.waitUnlessCancelled(after: ticket) }
         await changes.wait(after: ticket, within: nextRound - .now)
     }
@@ -83,6 +89,9 @@ extension ResultWatch {
                 ], isCancellable: false)
             for row in rows { try take(row, keys, isListening: session != nil) }
             return true
+        } catch let error as PostgresError where error.sqlState == "42501" && session != nil {
+            mayRegister.store(false, ordering: .relaxed)
+            return await look(queue, keys, nil)
         } catch let error as PostgresError where error.isTransient {
             retryLater(keys, error)
             return false
@@ -108,7 +117,9 @@ extension ResultWatch {
         state.withLock { state in
             state.entries[key]?.state = taskState
             // Somebody was just changing the task: it may have ended by now, without a notification.
-            if isListening, !isRegistered, state.entries[key] != nil { state.due.insert(key) }
+            guard isListening, !isRegistered, state.entries[key] != nil else { return }
+            state.locked.insert(key)
+            state.lockedUntil = state.lockedUntil ?? .now + .milliseconds(20)
         }
     }
 

@@ -30,6 +30,9 @@ package final class ResultWatch: Sendable {
         var entries: [Key: Entry] = [:]
         /// To be looked at now.
         var due: Set<Key> = []
+        /// To be looked at in a moment: somebody is just changing these tasks.
+        var locked: Set<Key> = []
+        var lockedUntil: ContinuousClock.Instant?
         var nextRound = ContinuousClock.now
         /// The session in which all open tasks are registered.
         var session: Int?
@@ -39,6 +42,8 @@ package final class ResultWatch: Sendable {
     let pool: PostgresPool
     let listener: Listener
     let state = Mutex(State())
+    /// Whether the role may register for results; if not, it asks as if nothing told it.
+    let mayRegister = Atomic<Bool>(true)
     let changes = ChangeSignal()
 
     /// How often open tasks are asked about although their end would be notified.
@@ -104,6 +109,7 @@ package final class ResultWatch: Sendable {
             guard state.entries[key]?.seats.isEmpty ?? false else { return }
             state.entries[key] = nil
             state.due.remove(key)
+            state.locked.remove(key)
         }
     }
 }

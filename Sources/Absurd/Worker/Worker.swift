@@ -122,6 +122,7 @@ public actor Worker: Service {
         while lifecycle.stage == .running {
             do {
                 try await store.checkReadiness(queue: queue)
+                await client.planStatements(of: queue)
                 outages.succeeded(observer.logger)
                 return true
             } catch let error as AbsurdError where error.code.isTemporary {

@@ -45,7 +45,10 @@ public struct WorkerOptions: Sendable {
     /// Defaults to ``Renewal/onCheckpoint``.
     public var renewal = Renewal.onCheckpoint
 
-    /// How long an idle worker waits before it asks for work again.
+    /// How long idle workers wait before one of them asks for work, while they are not told of it.
+    ///
+    /// They are told where ``AbsurdConfiguration/listens`` is on and its connection stands; then the queue is looked at
+    /// every five seconds only. Also the first pause after a claim that failed.
     ///
     /// From one millisecond to 365 days. Defaults to 250 ms.
     public var pollInterval: Duration = .milliseconds(250)

@@ -19,7 +19,7 @@ private enum Systems {
 
     static let tracer: InMemoryTracer = {
         let tracer = InMemoryTracer()
-        InstrumentationSystem.bootstrap(tracer)
+        InstrumentationSystem.bootstrap(SwitchedTracer(base: tracer))
         return tracer
     }()
 }
@@ -65,8 +65,8 @@ struct ObservabilityTests {
             return .complete
         }
         try await withEngine([handler]) { engine in
-            let task = try await withSpan("request") { _ in
-                try await engine.client.spawn("traced", params: nil)
+            let task = try await SwitchedTracer.$injects.withValue(true) {
+                try await withSpan("request") { _ in try await engine.client.spawn("traced", params: nil) }
             }
             _ = try await task.result(timeout: .seconds(60))
         }
@@ -74,6 +74,20 @@ struct ObservabilityTests {
         let request = try #require(spans.first { $0.operationName == "request" })
         let trace = spans.filter { $0.spanContext.traceID == request.spanContext.traceID }
         #expect(Set(trace.map(\.operationName)).isSuperset(of: ["spawn traced", "run traced", "step look"]))
+    }
+
+    @Test func `a spawn that nothing surrounds is the parent of its run`() async throws {
+        let tracer = Systems.tracer
+        try await withEngine([Handler("alone") { _ in .complete }]) { engine in
+            let task = try await SwitchedTracer.$injects.withValue(true) {
+                try await engine.client.spawn("alone", params: nil)
+            }
+            _ = try await task.result(timeout: .seconds(60))
+        }
+        let spans = tracer.finishedSpans
+        let spawn = try #require(spans.first { $0.operationName == "spawn alone" })
+        let run = try #require(spans.first { $0.operationName == "run alone" })
+        #expect(run.spanContext.parentSpanID == spawn.spanContext.spanID)
     }
 
     @Test func `a slow subscriber loses the oldest events, which are counted, and delays nobody`()

@@ -4,7 +4,9 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Idle workers that nothing but a notification or a timer can wake: they poll every hour, and look again as rarely.
+/// Idle workers that nothing but a notification or a timer can wake.
+///
+/// They poll every hour and look again as rarely.
 /// A wake-up that is lost makes these tests run into their time limit.
 @Suite(.database(.migrated), .timeLimit(.minutes(5)))
 struct WakeUpTests {

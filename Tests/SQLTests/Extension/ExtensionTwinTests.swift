@@ -6,12 +6,13 @@ import Testing
 /// The same history, once through the functions of `absurd` and once through those of `absurd_swift`.
 @Suite(.timeLimit(.minutes(10)))
 struct ExtensionTwinTests {
-    @Test(arguments: QueueVariant.all)
-    func `the same history leaves the same rows`(_ variant: QueueVariant) async throws {
+    @Test(arguments: QueueVariant.all, [false, true])
+    func `the same history leaves the same rows`(_ variant: QueueVariant, isPlanned: Bool) async throws {
         try await variant.withQueue { queue in
             var twin = queue
             twin.name = "twin"
             try await twin.create(variant.storageMode)
+            if isPlanned { try await twin.makeMissingFunctions() }
             let official = ContractTwin(queue: queue)
             let ours = BatchTwin(queue: twin)
             for (minute, step) in history.enumerated() {

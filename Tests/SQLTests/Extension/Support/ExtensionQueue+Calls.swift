@@ -154,6 +154,15 @@ extension ExtensionQueue {
         return (try row.decode("outcome"), try row.decode("due_in"))
     }
 
+    /// Gives the queue functions of its own.
+    func makeMissingFunctions() async throws {
+        for row in try await connection.query(
+            "select statement from absurd_swift.missing_functions($1)", [.text(name)])
+        {
+            try await run(try row.decode("statement"))
+        }
+    }
+
     func makeTrigger() async throws {
         for row in try await connection.query(
             "select statement from absurd_swift.missing_triggers($1)", [.text(name)])

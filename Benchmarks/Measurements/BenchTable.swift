@@ -1,0 +1,69 @@
+import Foundation
+
+/// One line of a benchmark's output.
+struct BenchResult: Decodable {
+    var system: String
+    var version: String
+    var scenario: String
+    var count: Int
+    var rate: Double
+    var unit: String
+    var percentilesMs: [String: Double]?
+    var measured: [String: Double]?
+    var cpuSeconds: Double?
+    var residentMb: Double?
+
+    init(json: String) throws {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        self = try decoder.decode(BenchResult.self, from: Data(json.utf8))
+    }
+
+    /// What the scenario is about: a time where there are percentiles and no throughput worth a word.
+    var figure: String {
+        guard let percentilesMs, ["pickup", "resume", "backlog"].contains(scenario) else {
+            return "\(Self.text(rate)) \(unit)"
+        }
+        let order = ["p50", "p95", "p99"].compactMap { name in percentilesMs[name].map { (name, $0) } }
+        return order.map { "\($0) \(Self.text($1)) ms" }.joined(separator: ", ")
+    }
+
+    static func text(_ value: Double) -> String {
+        switch abs(value) {
+        case 1000...:
+            value.formatted(.number.precision(.fractionLength(0)).locale(Locale(identifier: "en_US")))
+        case 10..<1000: String(format: "%.0f", value)
+        default: String(format: "%.2f", value)
+        }
+    }
+}
+
+/// All figures of a run as a Markdown table.
+struct BenchTable {
+    let results: [BenchResult]
+
+    var text: String {
+        var lines = ["| scenario | system | figure | more |", "|---|---|---|---|"]
+        for result in results {
+            lines.append(
+                "| \(result.scenario) | \(result.system) \(result.version) | \(result.figure) | \(more(result)) |")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func more(_ result: BenchResult) -> String {
+        var parts = (result.measured ?? [:]).sorted { $0.key < $1.key }.map {
+            "\($0): \(BenchResult.text($1))"
+        }
+        if let own = results.first(where: { $0.system == BenchJob.ours && $0.scenario == result.scenario }),
+            own.system != result.system, result.rate > 0, result.percentilesMs == nil
+        {
+            parts.append("swift-absurd does \(BenchResult.text(own.rate / result.rate)) times as much")
+        }
+        if let cpu = result.cpuSeconds, result.count > 1000, result.system == BenchJob.ours {
+            parts.append("\(BenchResult.text(cpu / Double(result.count) * 1e6)) µs of client CPU each")
+        }
+        if let memory = result.residentMb { parts.append("\(BenchResult.text(memory)) MB") }
+        return parts.joined(separator: "; ")
+    }
+}
