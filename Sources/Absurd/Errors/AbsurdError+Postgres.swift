@@ -34,6 +34,10 @@ extension AbsurdError {
             return make(
                 .privilegeMissing,
                 "the database role may not do this; connect as the owner of the schema or ask it for a grant")
+        case "55P03", "40P01":
+            return make(
+                .timedOut,
+                "another transaction holds a row or key that the call needs; call again when it has ended")
         case "AB001": return make(.taskCancelled, "the task was cancelled")
         case "AB002": return make(.runFailed, "the run has failed already")
         case "P0001", "AB003":

@@ -23,6 +23,9 @@ public struct AbsurdError: Error, Sendable {
         /// The connection went away during the call, which may or may not have taken effect.
         public static let connectionLost = Code(.connectionLost)
         /// The call did not end within its time; what it waited for may still happen.
+        ///
+        /// With SQLSTATE 55P03 or 40P01 another transaction held a row or key that the call needed, and the call had
+        /// no effect.
         public static let timedOut = Code(.timedOut)
         /// The connection string or an environment variable cannot be used.
         public static let invalidConfiguration = Code(.invalidConfiguration)
