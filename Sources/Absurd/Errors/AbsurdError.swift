@@ -16,7 +16,7 @@ public struct AbsurdError: Error, Sendable {
 
         /// No server answered at the given address.
         public static let connectionFailed = Code(.connectionFailed)
-        /// The server refused the user or the password.
+        /// The server refused the user or the password, or wants a password and there is none.
         public static let authenticationFailed = Code(.authenticationFailed)
         /// The server has no database of that name.
         public static let databaseMissing = Code(.databaseMissing)
