@@ -23,6 +23,7 @@ final class ConnectionAttempt: Sendable {
         var status: ConnStatusType
         var descriptor: Int32
         var host: HostList.Host
+        var needsPassword: Bool
         var message: String
     }
 
@@ -57,7 +58,9 @@ final class ConnectionAttempt: Sendable {
         var silence = ""
 
         while step.polling != PGRES_POLLING_OK {
-            guard step.polling != PGRES_POLLING_FAILED else { throw failure(silence + step.message) }
+            guard step.polling != PGRES_POLLING_FAILED else {
+                throw failure(step, after: silence, options: options)
+            }
             limits.enter(address: step.host, now: .now)
             let interest: Readiness.Interest = step.polling == PGRES_POLLING_READING ? .readable : .writable
             let wakeup = await readiness.wait(
@@ -124,12 +127,15 @@ final class ConnectionAttempt: Sendable {
                 status: handle?.status ?? CONNECTION_BAD,
                 descriptor: handle?.descriptor ?? -1,
                 host: handle?.host ?? HostList.Host(),
+                needsPassword: handle?.needsPassword ?? false,
                 message: handle?.errorMessage ?? "")
         }
     }
 
     private func finish() throws -> ConnectionHandle {
-        guard let made = handle.withLock({ $0.take() }) else { throw failure("the connection is gone") }
+        guard let made = handle.withLock({ $0.take() }) else {
+            throw PostgresError(.connectionFailed, "the connection is gone")
+        }
         made.finishConnecting()
         setKeepAlive(of: made.descriptor, options: made.options())
         return made
@@ -149,10 +155,21 @@ extension ConnectionAttempt {
         PostgresError(.cancelled, "cancelled while connecting")
     }
 
-    private func failure(_ message: String) -> PostgresError {
-        let report = ConnectionReport(message)
+    private func failure(_ step: Step, after silence: String, options: [String: String]) -> PostgresError {
+        let report = ConnectionReport(silence + step.message)
         var error = PostgresError(.connectionFailed, secrets.redacted(from: report.message))
         error.sqlState = report.sqlState
+        error.fault = report.sqlState == nil && secrets.mayBeCut ? .escaping : report.fault
+        if report.sqlState == nil, step.needsPassword {
+            error.code = .passwordMissing
+        } else if report.fault?.isOfForm == true || (report.sqlState == nil && secrets.isHostCut) {
+            error.code = .invalidConfiguration
+            error.message = "the connection settings cannot be used: \(error.message)"
+        }
+        let target = ConnectionTarget(step.host, options: options)
+        error.target = target.flatMap { target in
+            target.parts.contains(where: secrets.occur) ? nil : target
+        }
         return error
     }
 
@@ -160,6 +177,8 @@ extension ConnectionAttempt {
     private func timedOut(_ message: String) -> PostgresError {
         let report = ConnectionReport(message)
         let reason = report.message.isEmpty ? "" : ": \(secrets.redacted(from: report.message))"
-        return PostgresError(.connectionFailed, "timed out while connecting\(reason)")
+        var error = PostgresError(.connectionFailed, "timed out while connecting\(reason)")
+        if secrets.mayBeCut { error.fault = .escaping }
+        return error
     }
 }

@@ -52,6 +52,8 @@ import Logging
         return unsafe HostList.Host(
             name: text(PQhost(pointer)), address: text(PQhostaddr(pointer)), port: text(PQport(pointer)))
     }
+    /// Whether the server has asked for a password that nobody gave.
+    var needsPassword: Bool { unsafe PQconnectionNeedsPassword(pointer) == 1 }
     var backendPID: Int32 { unsafe PQbackendPID(pointer) }
     var serverVersion: Int { Int(unsafe PQserverVersion(pointer)) }
     var transactionStatus: PGTransactionStatusType { unsafe PQtransactionStatus(pointer) }

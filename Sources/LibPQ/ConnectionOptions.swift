@@ -34,7 +34,7 @@ func connectionOptions(from first: UnsafeMutablePointer<PQconninfoOption>) -> [S
 /// Reads a connection string without connecting and without the environment.
 ///
 /// - Throws: `invalidConfiguration`. libpq quotes the offending part, which can be the password or the
-///   whole string; the quotation is left out.
+///   whole string; the quotation is left out, unless it is the name of an option.
 func parsedConnectionString(_ string: String) throws -> [String: String] {
     guard !string.utf8.contains(0) else {
         throw PostgresError(.invalidConfiguration, "the connection string has a NUL character in it")
@@ -43,18 +43,34 @@ func parsedConnectionString(_ string: String) throws -> [String: String] {
     guard let first = unsafe PQconninfoParse(string, &message) else {
         let text = unsafe message.map { unsafe String(cString: $0) } ?? "out of memory"
         unsafe PQfreemem(message)
-        throw PostgresError(
-            .invalidConfiguration, "the connection string cannot be read: \(withoutQuotations(text))")
+        throw unreadable(string, text)
     }
     defer { unsafe PQconninfoFree(first) }
     return unsafe connectionOptions(from: first)
 }
 
-/// The text without what stands between its first and its last quotation mark.
-func withoutQuotations(_ text: String) -> String {
-    let text = text.split(whereSeparator: \.isNewline).joined(separator: " ")
-    guard let first = text.firstIndex(of: "\""), let last = text.lastIndex(of: "\""), first != last else {
-        return text
+private func unreadable(_ string: String, _ text: String) -> PostgresError {
+    let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    let unknown = UnknownOption(in: line)
+    let reason = unknown?.isShown(of: string) == true ? line : withoutQuotations(line)
+    var error = PostgresError(.invalidConfiguration, "the connection string cannot be read: \(reason)")
+    // A wrong option is not what a password with a special character comes to.
+    let isURL = ["postgresql://", "postgres://"].contains(where: string.hasPrefix)
+    if isURL, unknown == nil { error.fault = .escaping }
+    return error
+}
+
+/// libpq's own quotations, in front of those of the connection string.
+private let fixedQuotations = [
+    #"missing "=""#, #"missing key/value separator "=""#, #"extra key/value separator "=""#,
+    #"end of string reached when looking for matching "]""#,
+]
+
+/// The line without what stands between its first and its last quotation mark.
+func withoutQuotations(_ line: String) -> String {
+    let quoted = line.dropFirst(fixedQuotations.first(where: line.hasPrefix)?.count ?? 0)
+    guard let first = quoted.firstIndex(of: "\""), let last = quoted.lastIndex(of: "\""), first != last else {
+        return line
     }
-    return text[...first] + "…" + text[last...]
+    return line[...first] + "…" + line[last...]
 }

@@ -8,6 +8,15 @@ struct ConnectionReport {
     private(set) var sqlState: String?
     private(set) var message: String
 
+    /// The setting that libpq complains of; other than a state it has no code, so this goes by the words.
+    var fault: ConnectionFault? {
+        guard sqlState == nil else { return nil }
+        let lines = message.split(separator: "\n")
+        if lines.contains(where: Self.namesService) { return .service }
+        if lines.contains(where: Self.namesSetting) { return .setting }
+        return message.contains("SSL") || message.contains("certificate") ? .encryption : nil
+    }
+
     init(_ text: String) {
         var lines: [String] = []
         for line in text.split(whereSeparator: \.isNewline) where !Self.namesSource(line) {
@@ -20,6 +29,20 @@ struct ConnectionReport {
             lines.append(String(line[..<range.lowerBound] + line[range.upperBound...].dropFirst(2)))
         }
         message = lines.joined(separator: "\n")
+    }
+
+    private static func namesService(_ line: Substring) -> Bool {
+        ["definition of service ", "service file ", "syntax error in service file "]
+            .contains { line.hasPrefix($0) }
+    }
+
+    private static func namesSetting(_ line: Substring) -> Bool {
+        [
+            "could not match ", "could not parse network address ", "invalid port number",
+            "Unix-domain socket path ",
+        ].contains { line.hasPrefix($0) }
+            || line.contains("invalid integer value \"")
+            || (line.hasPrefix("invalid ") && line.contains(" value: \""))
     }
 
     /// `LOCATION:  auth_failed, auth.c:330`, whose first word is translated.

@@ -9,12 +9,14 @@ package struct PostgresError: Error, Sendable {
         private enum Kind: String {
             case connectionFailed, connectionLost, server, timedOut, cancelled, poolTimedOut, poolClosed
             case commitUnknown, transactionFailed, decoding, invalidParameter, invalidConfiguration
-            case unsupported
+            case unsupported, passwordMissing
         }
         private let kind: Kind
 
         /// No connection could be made; nothing was sent.
         package static let connectionFailed = Code(kind: .connectionFailed)
+        /// The server asks for a password and there is none; nothing was sent.
+        package static let passwordMissing = Code(kind: .passwordMissing)
         /// The connection went away; the statement may or may not have taken effect.
         package static let connectionLost = Code(kind: .connectionLost)
         /// The server refused the statement; `sqlState` says why.
@@ -72,6 +74,11 @@ package struct PostgresError: Error, Sendable {
     package var table: String?
     package var column: String?
     package var constraint: String?
+
+    /// Where a connection was refused, as far as showing it gives no password away.
+    package var target: ConnectionTarget?
+    /// What of the connection's settings is at fault, where that can be told.
+    package var fault: ConnectionFault?
 
     /// The failure behind this one, such as the last refused connection behind a pool timeout.
     package var underlying: (any Error)?

@@ -24,7 +24,7 @@ struct FirstProgramTests {
 
             try await expect(
                 2,
-                "the connection string cannot be read: missing \"…\" in connection info string; write it as "
+                "the connection string cannot be read: missing \"=\" after \"…\" in connection info string; write it as "
                     + "postgresql://user:password@host:5432/database",
                 at: url.replacing("postgresql://", with: "postgres//"))
 
@@ -34,19 +34,17 @@ struct FirstProgramTests {
                     + "PGUSER and PGPASSWORD", at: url.replacing(":right@", with: ":wrong@"))
 
             // With the password, wherever it is, the server goes on to the next mistake.
+            let account = "-h 127.0.0.1 -p \(server.port) -U \(EphemeralPostgres.user)"
             for (url, environment) in [
                 (url, [:]), (url.replacing(":right@", with: "@"), ["PGPASSWORD": "right"]),
             ] {
                 try await expect(
                     3,
-                    "the server has no database of that name; create it with 'createdb', or correct "
-                        + "ABSURD_DATABASE_URL", at: url, environment)
+                    "the server at 127.0.0.1, port \(server.port), has no database 'shop'; correct "
+                        + "ABSURD_DATABASE_URL, or create it: createdb \(account) shop", at: url, environment)
             }
-            let account = [
-                "PGHOST": "127.0.0.1", "PGPORT": "\(server.port)", "PGUSER": EphemeralPostgres.user,
-                "PGPASSWORD": "right",
-            ]
-            try await Program.clientTool("createdb").run(["shop"], account).expectSuccess()
+            let words = account.split(separator: " ").map(String.init) + ["shop"]
+            try await Program.clientTool("createdb").run(words, ["PGPASSWORD": "right"]).expectSuccess()
 
             try await expect(
                 4, "the database has no schema for workflows yet; run 'absurd migrate'", at: url,

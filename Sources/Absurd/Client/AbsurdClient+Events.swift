@@ -14,11 +14,16 @@ extension AbsurdClient {
         try await emitEvent(event, payload: text, on: queue)
     }
 
-    package func emitEvent(_ event: String, payload: JSONText, on queue: String) async throws {
+    @discardableResult
+    package func emitEvent(
+        _ event: String, payload: JSONText, on queue: String
+    ) async throws -> EmitAnswer {
         try validateQueueName(queue)
         try validateEventName(event)
-        try await translatingErrors(queue: queue) {
-            try await producer.emit(EmitRow(event: event, payload: payload), on: queue).check()
+        return try await translatingErrors(queue: queue) {
+            let answer = try await producer.emit(EmitRow(event: event, payload: payload), on: queue)
+            try answer.check()
+            return answer
         }
     }
 

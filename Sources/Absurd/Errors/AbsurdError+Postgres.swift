@@ -22,18 +22,16 @@ extension AbsurdError {
                 .schemaOutdated, "the database's schema is older than this program; run 'absurd migrate'")
         case "28P01", "28000":
             return make(
-                .authenticationFailed,
-                "the database refused the user or the password; correct them in ABSURD_DATABASE_URL, or set "
-                    + "PGUSER and PGPASSWORD")
-        case "3D000":
-            return make(
-                .databaseMissing,
-                "the server has no database of that name; create it with 'createdb', or correct "
-                    + "ABSURD_DATABASE_URL")
+                .authenticationFailed, "the database refused the user or the password; \(accountRemedy())")
+        case "3D000": return make(.databaseMissing, databaseMissing(error.target))
         case "42501":
             return make(
                 .privilegeMissing,
                 "the database role may not do this; connect as the owner of the schema or ask it for a grant")
+        case "55P03", "40P01":
+            return make(
+                .timedOut,
+                "another transaction holds a row or key that the call needs; call again when it has ended")
         case "AB001": return make(.taskCancelled, "the task was cancelled")
         case "AB002": return make(.runFailed, "the run has failed already")
         case "P0001", "AB003":
@@ -77,12 +75,14 @@ extension AbsurdError {
             let cause = (error.underlying as? PostgresError) ?? error
             return make(
                 .connectionFailed,
-                "no connection to the database (\(cause.firstLines)); start it, or correct ABSURD_DATABASE_URL"
-            )
-        case .invalidConfiguration:
+                "no connection to the database (\(cause.firstLines)); \(connectionRemedy(cause.fault))")
+        case .passwordMissing:
             return make(
-                .invalidConfiguration,
-                "\(error.message); write it as postgresql://user:password@host:5432/database")
+                .authenticationFailed,
+                "the database wants a password and there is none; set PGPASSWORD, or write it into "
+                    + "ABSURD_DATABASE_URL as \(urlForm)")
+        case .invalidConfiguration:
+            return make(.invalidConfiguration, "\(error.firstLines); \(formRemedy(error.fault))")
         case .connectionLost, .commitUnknown:
             return make(
                 .connectionLost,
@@ -114,14 +114,18 @@ extension AbsurdError {
 
 /// The text as one word of a shell, for commands that are shown to be typed.
 package func shellWord(_ text: String) -> String {
+    // After `--`, a word that starts like an option is none.
+    (text.hasPrefix("-") ? "-- " : "") + quotedForShell(text)
+}
+
+/// The text as a word that may look like an option, as the value of one.
+func quotedForShell(_ text: String) -> String {
     let isPlain = text.utf8.allSatisfy { byte in
         byte >= 128 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
             || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "_-.:/@+,".utf8.contains(byte)
     }
-    // After `--`, a word that starts like an option is none.
-    let prefix = text.hasPrefix("-") ? "-- " : ""
-    guard !isPlain || text.isEmpty else { return prefix + text }
-    return prefix + "'"
+    guard !isPlain || text.isEmpty else { return text }
+    return "'"
         + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
 }
 

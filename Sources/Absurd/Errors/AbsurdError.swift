@@ -16,13 +16,16 @@ public struct AbsurdError: Error, Sendable {
 
         /// No server answered at the given address.
         public static let connectionFailed = Code(.connectionFailed)
-        /// The server refused the user or the password.
+        /// The server refused the user or the password, or wants a password and there is none.
         public static let authenticationFailed = Code(.authenticationFailed)
         /// The server has no database of that name.
         public static let databaseMissing = Code(.databaseMissing)
         /// The connection went away during the call, which may or may not have taken effect.
         public static let connectionLost = Code(.connectionLost)
         /// The call did not end within its time; what it waited for may still happen.
+        ///
+        /// With SQLSTATE 55P03 or 40P01 another transaction held a row or key that the call needed, and the call had
+        /// no effect.
         public static let timedOut = Code(.timedOut)
         /// The connection string or an environment variable cannot be used.
         public static let invalidConfiguration = Code(.invalidConfiguration)

@@ -24,7 +24,7 @@ extension AbsurdClient {
     @discardableResult
     public func migrate() async throws -> MigrationReport {
         try await translatingErrors {
-            let (previous, isOfficial) = try await installSchemas()
+            let (previous, isOfficial) = try await installing { try await installSchemas() }
             let statements = try await completeQueues()
             return MigrationReport(
                 previousVersion: previous, version: try await schemaVersion().absurd,
@@ -32,6 +32,35 @@ extension AbsurdClient {
                 queueStatements: statements)
         }
     }
+
+    /// Says what the role lacks, when it may not do what `body` does.
+    private func installing<Result>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch let error as PostgresError where error.sqlState == "42501" {
+            let remedy = try await pool.query(Self.privilegeRemedy).first?.decode(0, as: String?.self)
+            guard let remedy else { throw error }
+            throw AbsurdError(
+                .privilegeMissing, "the database role may not install the schemas; \(remedy)",
+                sqlState: error.sqlState, serverMessage: error.message)
+        }
+    }
+
+    /// What it takes to make the schemas, or who owns those that are there; null when it is something else.
+    private static let privilegeRemedy = """
+        select case
+          when to_regnamespace('absurd_swift') is null
+            and not has_database_privilege(current_database(), 'CREATE')
+          then format(
+            'connect as the owner of the database, or ask for: GRANT CREATE ON DATABASE %I TO %I',
+            current_database(), current_user)
+          else (
+            select format('connect as %I, who owns the schema %I', pg_get_userbyid(nspowner), nspname)
+            from pg_namespace
+            where nspname in ('absurd', 'absurd_swift') and not pg_has_role(nspowner, 'USAGE')
+            order by nspname limit 1)
+        end
+        """
 
     private func installSchemas() async throws -> (previous: String?, isOfficial: Bool) {
         try await pool.withTransaction { connection in

@@ -1,4 +1,5 @@
 import Absurd
+import ArgumentParser
 import EphemeralPostgres
 import Foundation
 import Subprocess
@@ -7,7 +8,7 @@ import UnixSignals
 /// A command that runs in the foreground in our place: with our streams, and with the signals that we get.
 struct ChildCommand {
     let words: [String]
-    let environment: [String: String]
+    var environment: [String: String] = [:]
 
     private enum Event: Sendable {
         case started(pid_t), ended(status: Int32), serverGone, nothing
@@ -49,6 +50,22 @@ struct ChildCommand {
         }
     }
 
+    /// Looks the command up, before anything is started for it.
+    ///
+    /// - Throws: The exit status of shells for a command that is not there, which is said here.
+    func checkExists() async throws {
+        let path = words[0]
+        if path.contains("/") {
+            guard FileManager.default.isExecutableFile(atPath: path) else { throw ExitCode(notFound()) }
+            return
+        }
+        do {
+            _ = try await Executable.name(path).resolveExecutablePath(in: .inherit)
+        } catch {
+            throw ExitCode(notFound())
+        }
+    }
+
     private func passOn(_ signals: UnixSignalsSequence, to processID: pid_t) async {
         for await signal in signals {
             // A terminal sends its Ctrl-C to the command as well as to us.
@@ -61,9 +78,6 @@ struct ChildCommand {
         var changes: [Environment.Key: String?] = [:]
         for (name, value) in environment {
             if let key = Environment.Key(rawValue: name) { changes[key] = value }
-        }
-        guard !words[0].contains("/") || FileManager.default.isExecutableFile(atPath: words[0]) else {
-            return notFound()
         }
         do {
             let result = try await Subprocess.run(
@@ -87,8 +101,9 @@ struct ChildCommand {
         words[0].contains("/") ? ["sh", "-c", #"exec "$0" "$@""#] + words : words
     }
 
+    /// The exit status of a command that is not there, as shells have it; said here.
     private func notFound() -> Int32 {
-        say("error: there is no command '\(words[0])'")
+        say("error: there is no command '\(words[0].printable)'")
         return 127
     }
 }

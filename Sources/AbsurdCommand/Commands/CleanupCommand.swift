@@ -12,6 +12,11 @@ struct CleanupCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The queue.", valueName: "queue"))
     var queue: String?
 
+    @Option(
+        name: [.customShort("q"), .customLong("queue")],
+        help: ArgumentHelp("The queue, as the argument.", valueName: "name"))
+    var queueOption: String?
+
     @Flag(name: .long, help: "All queues.")
     var all = false
 
@@ -32,7 +37,10 @@ struct CleanupCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard (queue != nil) != all else {
+        guard queue == nil || queueOption == nil else {
+            throw ValidationError("The queue is given twice: as an argument and with --queue.")
+        }
+        guard ((queue ?? queueOption) != nil) != all else {
             throw ValidationError("Give either the name of a queue or --all.")
         }
         guard (1...1_000_000).contains(batch) else {
@@ -42,7 +50,7 @@ struct CleanupCommand: AsyncParsableCommand {
 
     func run() async throws {
         let reports = try await database.withClient { client in
-            let names = if let queue { [queue] } else { try await client.queues() }
+            let names = if let queue = queue ?? queueOption { [queue] } else { try await client.queues() }
             var reports: [CleanupReport] = []
             for name in names { reports.append(try await clean(name, with: client)) }
             return reports

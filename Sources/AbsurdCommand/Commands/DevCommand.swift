@@ -34,8 +34,9 @@ struct DevCommand: AsyncParsableCommand {
 
     func run() async throws {
         try checkData()
+        if !command.isEmpty { try await ChildCommand(words: command).checkExists() }
         var options = EphemeralPostgres.Options()
-        options.dataDirectory = data
+        options.dataDirectory = dataDirectory
         options.isDurable = data != nil
         let status = try await EphemeralPostgres.withServer(options) { server in
             let database = try await DevDatabase.prepare(on: server, queues: queue)
@@ -72,6 +73,9 @@ struct DevCommand: AsyncParsableCommand {
         }
     }
 
+    /// Absolute, for whoever reads it elsewhere.
+    private var dataDirectory: String? { data.map { URL(filePath: $0).standardizedFileURL.path } }
+
     private func checkData() throws {
         guard let data else { return }
         var isFolder: ObjCBool = false
@@ -82,12 +86,12 @@ struct DevCommand: AsyncParsableCommand {
 
     private func announce(_ database: DevDatabase, on server: EphemeralPostgres) throws {
         guard !output.json else {
-            try show(database.json(dataDirectory: data).text)
+            try show(database.json(dataDirectory: dataDirectory).text)
             return
         }
         say("A private Postgres is running, with the schemas absurd and absurd_swift.")
         for queue in queue { say("Queue '\(queue)' is there.") }
-        say(data.map { "Its data stays in \($0)." } ?? "Its data goes when it stops.")
+        say(dataDirectory.map { "Its data stays in \($0)." } ?? "Its data goes when it stops.")
         say("Stop it with Ctrl-C. For the shell of your program:")
         try show("export ABSURD_DATABASE_URL='\(database.url)'")
     }

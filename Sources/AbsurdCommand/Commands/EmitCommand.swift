@@ -31,10 +31,20 @@ struct EmitCommand: AsyncParsableCommand {
     func run() async throws {
         let payload =
             try (document ?? payload).map { try JSONInput.document($0, named: "the payload") } ?? .null
-        try await database.withClient { try await $0.emitEvent(event, payload: payload, on: queue.queue) }
+        let answer = try await database.withClient {
+            try await $0.emitEvent(event, payload: payload, on: queue.queue)
+        }
         try show(
             output.json
                 ? JSONOutput.object([("event", .string(event)), ("queue", .string(queue.queue))]).text
-                : "event '\(event.printable)' emitted in queue '\(queue.queue.printable)'")
+                : text(answer))
+    }
+
+    private func text(_ answer: EmitAnswer) -> String {
+        let (name, place) = ("event '\(event.printable)'", "queue '\(queue.queue.printable)'")
+        return switch answer {
+        case .known: "\(name) was emitted before in \(place); nothing changed"
+        case .emitted, .refused: "\(name) emitted in \(place)"
+        }
     }
 }

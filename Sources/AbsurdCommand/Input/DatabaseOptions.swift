@@ -34,10 +34,12 @@ struct DatabaseOptions: ParsableArguments {
 extension AbsurdError {
     /// The same error for somebody who gave the database as an option, and has to correct it there.
     fileprivate var namingOption: AbsurdError {
-        let message = message.split(separator: "ABSURD_DATABASE_URL", omittingEmptySubsequences: false)
-            .joined(separator: "--database")
-            .split(separator: "'absurd migrate'", omittingEmptySubsequences: false)
-            .joined(separator: "'absurd migrate' with the same --database")
+        let message = [
+            (AbsurdError.addressMissing, "correct --database"), ("ABSURD_DATABASE_URL", "--database"),
+            ("'absurd migrate'", "'absurd migrate' with the same --database"),
+        ].reduce(message) { message, change in
+            message.split(separator: change.0, omittingEmptySubsequences: false).joined(separator: change.1)
+        }
         return AbsurdError(code, message, sqlState: sqlState, serverMessage: serverMessage)
     }
 }

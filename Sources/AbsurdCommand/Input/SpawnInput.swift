@@ -9,12 +9,17 @@ enum RetryKind: String, CaseIterable, ExpressibleByArgument {
 struct SpawnInput: ParsableArguments {
     @Option(
         name: .long,
-        help: ArgumentHelp("How often to attempt it: a number, or 'unlimited'.", valueName: "number"),
+        help: ArgumentHelp(
+            "How often to attempt it: a number, or 'unlimited'. (default: \(AttemptLimit.standard.attempts ?? 0))",
+            valueName: "number"),
         transform: Self.attemptLimit)
     var maxAttempts: AttemptLimit = .standard
 
     @Option(
-        name: .long, help: "How the delay between attempts grows. Without any retry option there is none.")
+        name: .long,
+        help: """
+            How the delay between attempts grows. Without any retry option the next attempt is due at once.
+            """)
     var retry: RetryKind?
 
     @Option(

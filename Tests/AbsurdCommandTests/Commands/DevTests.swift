@@ -52,6 +52,21 @@ struct DevTests {
             command.errors.contains("error: the private Postgres has ended by itself"), "\(command.errors)")
     }
 
+    @Test func `the JSON names the data directory so that others find it`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "absurd-dev-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let run = try await Command.shell(
+            """
+            cd '\(folder.path)' && mkfifo answer
+            absurd dev --json --data ./data/ >answer 2>/dev/null & pid=$!
+            exec 3<answer
+            while IFS= read -r line <&3; do echo "$line"; [ "$line" = "}" ] && break; done
+            kill -INT $pid; wait $pid
+            """)
+        #expect(try run.json["data_directory"]?.stringValue == folder.appending(path: "data").path)
+    }
+
     @Test func `data that is kept is there the next time`() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "absurd-dev-\(UUID())").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -61,6 +76,13 @@ struct DevTests {
             "dev", "--data", folder, "--", "absurd", "queue", "list", "--json",
         ])
         #expect(try second.json["queues"]?.array.map { $0["queue"]?.stringValue } == ["kept"])
+    }
+
+    @Test func `no server is started for a command that is not there`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "absurd-dev-\(UUID())").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        #expect(try await Command.run(["dev", "--data", folder, "--", "no-such-command"]).status == 127)
+        #expect(!FileManager.default.fileExists(atPath: folder))
     }
 
     @Test func `a command that is not there, or that a signal ends, is told as a shell tells it`()

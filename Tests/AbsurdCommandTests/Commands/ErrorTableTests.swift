@@ -1,5 +1,6 @@
 import Absurd
 import EphemeralPostgres
+import Foundation
 import TestSupport
 import Testing
 
@@ -27,6 +28,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         Mistake("cleanup", "q", "--older-than", "soon", status: 64, says: "30s, 5m, 2h", "'soon'"),
         Mistake("cleanup", "q", "--older-than", "-1d", status: 64, says: "--older-than"),
         Mistake("cleanup", "q", "--all", status: 64, says: "--all"),
+        Mistake("cleanup", "-q", "q", "--all", status: 64, says: "--all"),
+        Mistake("cleanup", "q", "-q", "q", status: 64, says: "twice"),
         Mistake("tasks", "--limit", "0", status: 64, says: "--limit must be from 1 to 1000"),
         Mistake("tasks", "--limit", "99999999999999999999", status: 64, says: "--limit"),
         Mistake("tasks", "--state", "done", status: 64, says: "completed"),
@@ -90,6 +93,9 @@ struct Mistake: Sendable, CustomTestStringConvertible {
             says: "the cleanup limit must be from 1 to 2147483647"),
         Mistake("queue", "create", "default", "--storage", "partitioned", status: 2, says: "default"),
         Mistake("cleanup", "nobody", status: 4, says: "absurd queue create nobody"),
+        Mistake("cleanup", "-q", "nobody", status: 4, says: "absurd queue create nobody"),
+        Mistake("dev", "--", "no-such-command", status: 127, says: "there is no command 'no-such-command'"),
+        Mistake("dev", "--", "./no-such-command", status: 127, says: "no command './no-such-command'"),
         Mistake("task", unknownID, status: 5, says: "no queue has a task \(unknownID)", "absurd tasks"),
         Mistake("task", unknownID, "-q", "default", status: 5, says: "queue 'default' has no task"),
         Mistake("task", unknownID, "-q", "nobody", status: 4, says: "absurd queue create nobody"),
@@ -150,32 +156,129 @@ struct ErrorTableTests {
         }
     }
 
+    @Test func `without an address the program says how to set one`() async throws {
+        let run = try await Command.run(["tasks"], environment: ["PGHOST": "/nowhere"])
+        #expect(run.status == 3)
+        #expect(
+            run.errors.hasSuffix(
+                "; start it, or set ABSURD_DATABASE_URL, or run the program under absurd dev -- PROGRAM\n"),
+            "\(run.errors)")
+        let option = try await Command.run(["tasks", "--database", "host=/nowhere"])
+        #expect(option.errors.hasSuffix("; start it, or correct --database\n"), "\(option.errors)")
+    }
+
     @Test func `a wrong password, user or database is named, and no password is ever shown`() async throws {
         var options = EphemeralPostgres.Options()
+        options.tcp = .freePort
         options.authentication = .scramSHA256
         options.password = "s3cret"
         try await EphemeralPostgres.withServer(options) { server in
-            let wrong = server.connectionString(user: "postgres", password: "wr0ng")
-            let refused = try await Command.run(["migrate"], environment: ["ABSURD_DATABASE_URL": wrong])
-            #expect(refused.status == 3)
+            try await aWrongOrMissingPassword(server)
+            try await aMissingDatabase(server)
+            try await aPasswordThatIsNotEscaped(server)
+            let encrypted = server.connectionString + "?sslmode=require"
+            let run = try await Command.run(["migrate", "--database", encrypted])
+            #expect(run.status == 3)
+            #expect(run.errors.contains("server does not support SSL"))
+            #expect(run.errors.contains("); correct sslmode"), "\(run.errors)")
             #expect(
-                refused.errors.contains(
-                    "refused the user or the password; correct them in ABSURD_DATABASE_URL"))
-            #expect(!refused.errors.contains("wr0ng"))
-            let none = server.connectionString(user: "postgres")
-            #expect(
-                try await Command.run(["migrate"], environment: ["ABSURD_DATABASE_URL": none]).status == 3)
-            // The remedy: the password, by the variable that the message names.
-            let helped = try await Command.run(
-                ["migrate"], environment: ["ABSURD_DATABASE_URL": none, "PGPASSWORD": "s3cret"])
+                try await Command.run(["migrate", "--database", server.connectionString + "?sslmode=disable"])
+                    .status == 0)
+        }
+    }
+
+    private func aWrongOrMissingPassword(_ server: EphemeralPostgres) async throws {
+        let wrong = server.connectionString(user: "postgres", password: "wr0ng")
+        let refused = try await Command.run(["migrate"], environment: ["ABSURD_DATABASE_URL": wrong])
+        #expect(refused.status == 3)
+        #expect(
+            refused.errors.contains("refused the user or the password; correct them in ABSURD_DATABASE_URL"))
+        #expect(!refused.errors.contains("wr0ng"))
+        let parts = [
+            "PGHOST": "127.0.0.1", "PGPORT": "\(server.port)", "PGUSER": "postgres", "PGDATABASE": "postgres",
+        ]
+        let unset = try await Command.run(
+            ["migrate"], environment: parts.merging(["PGPASSWORD": "wr0ng"]) { $1 })
+        #expect(unset.errors.contains("; set PGUSER and PGPASSWORD, or both in"), "\(unset.errors)")
+
+        let none = server.connectionString(user: "postgres")
+        let asked = try await Command.run(["migrate"], environment: ["ABSURD_DATABASE_URL": none])
+        #expect(asked.status == 3)
+        #expect(
+            asked.errors
+                == "error: the database wants a password and there is none; set PGPASSWORD, or write it into "
+                + "ABSURD_DATABASE_URL as postgresql://user:password@host:5432/database\n")
+        // The remedies: the variable, and the place in the URL.
+        for remedy in [
+            ["ABSURD_DATABASE_URL": none, "PGPASSWORD": "s3cret"],
+            ["ABSURD_DATABASE_URL": server.connectionString(user: "postgres", password: "s3cret")],
+        ] {
+            let helped = try await Command.run(["migrate"], environment: remedy)
             #expect(helped.status == 0, "\(helped.errors)")
-            let missing = server.connectionString(database: "nobody's")
+        }
+    }
+
+    private func aMissingDatabase(_ server: EphemeralPostgres) async throws {
+        for transport in [EphemeralPostgres.Transport.tcp, .unixSocket] {
+            let name = transport == .tcp ? "nobody's" : "-x"
+            let missing = server.connectionString(database: name, over: transport)
             let lost = try await Command.run(["migrate", "--database", missing])
             #expect(lost.status == 3)
-            #expect(
-                lost.errors.contains(
-                    "no database of that name; create it with 'createdb', or correct --database"))
+            #expect(lost.errors.contains("has no database '\(name)'; correct --database, or create it: "))
             #expect(!lost.errors.contains("s3cret"))
+            let command = try #require(lost.errors.firstRange(of: "createdb -h "))
+            let typed = String(lost.errors[command.lowerBound...])
+            let tools = try await ServerBinaries.find().folder
+            let made = try await Command.shell(
+                "PATH='\(tools)':$PATH; \(typed)", environment: ["PGPASSWORD": "s3cret"])
+            #expect(made.status == 0, "\(typed)\(made.errors)")
+            #expect(try await Command.run(["migrate", "--database", missing]).status == 0)
+        }
+    }
+
+    private func aPasswordThatIsNotEscaped(_ server: EphemeralPostgres) async throws {
+        let place = "127.0.0.1:\(server.port)/postgres"
+        for (password, status) in [("hun@ter2", 2), ("hun/ter2", 2), ("p@ss/w", 3)] as [(String, Int32)] {
+            let run = try await Command.run([
+                "tasks", "--database", "postgresql://postgres:\(password)@\(place)",
+            ])
+            #expect(run.status == status, "\(run.errors)")
+            #expect(
+                run.errors.contains("characters such as @ : / % in a password are written %40 %3A %2F %25"),
+                "\(run.errors)")
+            #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")
+            for part in ["hun", "ter2", "\"ss\""] { #expect(!run.errors.contains(part), "\(run.errors)") }
+            #expect(!run.errors.contains("addre*"))
+        }
+    }
+
+    @Test func `a role that may not migrate is told what to ask for`() async throws {
+        try await EphemeralPostgres.withServer { server in
+            func execute(_ sql: String) async throws {
+                try await withAbsurd(AbsurdConfiguration(server.connectionString), logger: .quiet) { client in
+                    _ = try await client.query(sql)
+                }
+            }
+            try await execute("create role \"Bob\" login")
+            try await execute("create database shop")
+            let database = server.connectionString(database: "shop", user: "Bob")
+            let refused = try await Command.run(["migrate", "--database", database])
+            #expect(refused.status == 4)
+            #expect(
+                refused.errors
+                    == "error: the database role may not install the schemas; connect as the owner of the database, "
+                    + "or ask for: GRANT CREATE ON DATABASE shop TO \"Bob\"\n")
+            let grant = try #require(refused.errors.firstRange(of: "GRANT"))
+            try await execute(String(refused.errors[grant.lowerBound...]))
+            #expect(try await Command.run(["migrate", "--database", database]).status == 0)
+
+            #expect(try await Command.run(["migrate", "--database", server.connectionString]).status == 0)
+            let other = server.connectionString(user: "Bob")
+            let owned = try await Command.run(["migrate", "--database", other])
+            #expect(owned.status == 4)
+            #expect(
+                owned.errors.contains("; connect as postgres, who owns the schema absurd\n"),
+                "\(owned.errors)")
         }
     }
 
@@ -189,6 +292,31 @@ struct ErrorTableTests {
         #expect(run.errors.contains("postgresql://user:password@host:5432/database"), "\(run.errors)")
         #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")
         #expect(!run.errors.contains("s3cret"))
+        #expect(run.errors.contains("%40 %3A %2F") == url.hasPrefix("postgresql://"), "\(run.errors)")
+    }
+
+    @Test(arguments: [
+        ("dbnam=shop", #"invalid connection option "dbnam""#),
+        ("postgresql://localhost:abc/x", #""abc" for connection option "port""#),
+        ("postgresql://localhost/x?sslmode=some", #"invalid sslmode value: "some""#),
+    ])
+    func `a setting that is none is named, and is no outage`(url: String, says: String) async throws {
+        let run = try await Command.run(["tasks"], environment: ["ABSURD_DATABASE_URL": url])
+        #expect(run.status == 2)
+        #expect(run.errors.contains(says), "\(run.errors)")
+        #expect(!run.errors.contains("start it"))
+    }
+
+    @Test func `a service that is not there is named, and the way to make it one`() async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "services-\(UUID())")
+        try Data("[other]\nhost=/nowhere\n".utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let run = try await Command.run(
+            ["tasks"], environment: ["PGSERVICE": "mine", "PGSERVICEFILE": file.path])
+        #expect(run.status == 2)
+        #expect(
+            run.errors.contains(#"definition of service "mine" not found; add the service"#), "\(run.errors)")
+        #expect(run.errors.contains("correct PGSERVICE"))
     }
 
     @Test(.database(.migrated)) func `only a failed task is retried, and the limit must leave an attempt`()

@@ -10,6 +10,13 @@ struct SpawnAndTasksTests {
         "ended_at", "due_at", "awaited_event", "worker_id", "claim_expires_at", "failure",
     ]
 
+    @Test func `the help says what happens without an option`() async throws {
+        let help = try await Command.run(["spawn", "--help"]).output
+            .split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(help.contains("a number, or 'unlimited'. (default: 5)"))
+        #expect(help.contains("Without any retry option the next attempt is due at once."))
+    }
+
     @Test func `all options of a spawn are stored`() async throws {
         try await succeeding("queue", "create", "default")
         let spawned = try await succeeding(

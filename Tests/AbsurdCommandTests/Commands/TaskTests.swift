@@ -77,6 +77,12 @@ struct TaskTests {
         #expect(
             try await succeeding("emit", "paid:17", #"{"ok": true}"#, "-q", "orders").output
                 == "event 'paid:17' emitted in queue 'orders'\n")
+        #expect(
+            try await succeeding("emit", "paid:17", "2", "-q", "orders").output
+                == "event 'paid:17' was emitted before in queue 'orders'; nothing changed\n")
+        #expect(
+            try await succeeding("cleanup", "-q", "orders").output
+                == "queue 'orders': 0 tasks and 0 events deleted\n")
         #expect(try await succeeding("task", id, "--json").json["state"] == "pending")
         let early = try await absurd("retry", id)
         #expect(early.status == 5)

@@ -60,6 +60,24 @@ struct SpawnTests {
         }
     }
 
+    @Test func `a key that an open transaction holds is a call that ran out of time`() async throws {
+        try await withClient { client in
+            try await client.withTransaction { transaction in
+                let options = SpawnOptions(idempotencyKey: "held")
+                _ = try await transaction.spawn("t", params: nil, options: options)
+                let error = await #expect(throws: AbsurdError.self) {
+                    try await client.spawn("t", params: nil, options: options)
+                }
+                #expect(error?.code == .timedOut)
+                #expect(error?.sqlState == "55P03")
+                #expect(
+                    error?.message
+                        == "another transaction holds a row or key that the call needs; call again when it has ended"
+                )
+            }
+        }
+    }
+
     @Test func `spawning many keeps the order and spans queues`() async throws {
         try await withClient { client in
             try await client.createQueue("other")

@@ -31,6 +31,42 @@ struct ConnectionReportTests {
     }
 }
 
+struct ConnectionFaultTests {
+    @Test(
+        arguments: [
+            (#"invalid integer value "abc" for connection option "port""#, .setting),
+            (#"invalid port number: "99999""#, .setting),
+            (#"invalid sslmode value: "foo""#, .setting),
+            ("could not match 3 port numbers to 2 hosts", .setting),
+            (#"definition of service "none" not found"#, .service),
+            (#"service file "/x" not found"#, .service),
+            (
+                #"connection to server at "h", port 5432 failed: server does not support SSL, but SSL was required"#,
+                .encryption
+            ),
+            (#"could not translate host name "h" to address: Name or service not known"#, nil),
+            (#"connection to server at "h", port 5432 failed: Connection refused"#, nil),
+            (#"h failed: FATAL:  28000: no pg_hba.conf entry for host "h", user "u", SSL encryption"#, nil),
+        ] as [(String, ConnectionFault?)])
+    func `libpq's words tell which setting is at fault`(_ text: String, _ fault: ConnectionFault?) {
+        #expect(ConnectionReport(text).fault == fault)
+    }
+}
+
+struct ConnectionTargetTests {
+    private let options = ["user": "u", "dbname": "d"]
+
+    @Test func `the target is where the attempt got to`() {
+        let socket = ConnectionTarget(.init(name: "/run/pg", address: "", port: "5432"), options: options)
+        #expect(socket == ConnectionTarget(host: "/run/pg", port: "5432", user: "u", database: "d"))
+        let resolved = HostList.Host(name: "db", address: "10.0.0.1", port: "7")
+        #expect(ConnectionTarget(resolved, options: options)?.host == "db")
+        let addressed = options.merging(["hostaddr": "10.0.0.1"]) { $1 }
+        #expect(ConnectionTarget(resolved, options: addressed)?.host == "10.0.0.1")
+        #expect(ConnectionTarget(resolved, options: [:]) == nil)
+    }
+}
+
 struct ConnectionLimitsTests {
     let start = ContinuousClock.now
 
@@ -117,6 +153,67 @@ struct SecretsTests {
         let options = (try? parsedConnectionString(string)) ?? [:]
         let secrets = Secrets(connectionString: string, options: options)
         #expect(!secrets.redacted(from: "cannot resolve \"\(secret)\"").contains(secret))
+    }
+
+    @Test func `a short part of a password is hidden where it stands alone, and no word is spoilt`() {
+        let string = "postgresql://postgres:p@ss/w@localhost/shop"
+        let secrets = Secrets(connectionString: string, options: ["host": "ss", "password": "p"])
+        #expect(secrets.mayBeCut)
+        #expect(
+            secrets.redacted(
+                from: #"could not translate host name "ss" to address: Name or service not known"#)
+                == #"could not translate host name "***" to address: Name or service not known"#)
+        #expect(secrets.redacted(from: #"database "w@localhost/shop""#) == #"database "***@localhost/shop""#)
+    }
+
+    @Test func `a part is hidden as libpq decodes it, too`() {
+        let secrets = Secrets(connectionString: "postgresql://u:hun%21ter/2@h/d", options: [:])
+        #expect(secrets.redacted(from: "port \"hun!ter\"") == "port \"***\"")
+    }
+
+    @Test func `a password that is the user's name does not hide that name`() {
+        let string = "postgresql://postgres:postgres@localhost/postgres"
+        let options = ["user": "postgres", "password": "postgres", "host": "localhost", "dbname": "postgres"]
+        let secrets = Secrets(connectionString: string, options: options)
+        #expect(secrets.redacted(from: #"role "postgres""#) == #"role "postgres""#)
+    }
+
+    @Test(
+        arguments: [
+            ("postgresql://u:p@h/d", false, false), ("postgresql://u@h/d?application_name=a@b", false, false),
+            ("postgresql://h:5432/d@x", true, false), ("postgresql://u:hun/ter2@h/d", true, false),
+            ("postgresql://u:p@h/d@x", true, false), ("postgresql://u:hun@ter2@h/d", true, true),
+            ("host=h password=a@b@c", false, false),
+        ])
+    func `a second @ tells of a password that libpq cuts`(_ string: String, _ mayBe: Bool, _ isHost: Bool) {
+        let secrets = Secrets(connectionString: string, options: [:])
+        #expect(secrets.mayBeCut == mayBe)
+        #expect(secrets.isHostCut == isHost)
+    }
+
+    @Test(
+        arguments: [
+            ("dbnam=shop", "dbnam"), ("host=h password=hunter2 dbnam=shop", "dbnam"),
+            ("password=hunter2 hots=h", "hots"), ("databse=shop password=hunter2", "databse"),
+            ("postgresql://u:hunter2@h/d?ssl_mode=require", "ssl_mode"),
+            ("password=x hun=ter2", nil), ("password=hun ter=2", nil), ("postgresql://u:a/b?ter=2@h/d", nil),
+            ("hunter2=x", nil),
+        ] as [(String, String?)])
+    func `an option that does not exist is named, unless it can be the end of a password`(
+        _ string: String, _ name: String?
+    ) {
+        let error = #expect(throws: PostgresError.self) { try parsedConnectionString(string) }
+        let message = error?.message ?? ""
+        #expect(message.hasSuffix("\"\(name ?? "…")\""), "\(message)")
+    }
+
+    @Test func `what libpq quotes of its own stays`() {
+        let error = #expect(throws: PostgresError.self) { try parsedConnectionString("password=hun \"ter2") }
+        #expect(
+            error?.message
+                == #"the connection string cannot be read: missing "=" after "…" in connection info string"#)
+        let url = #expect(throws: PostgresError.self) { try parsedConnectionString("postgresql://u:%zz@h/d") }
+        #expect(url?.fault == .escaping)
     }
 
     @Test(arguments: [

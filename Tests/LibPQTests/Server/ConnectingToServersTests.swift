@@ -15,6 +15,7 @@ struct ConnectingToServersTests {
             $0.offersTLS = true
         } _: { server in
             try await aWrongPasswordIsRefused(server)
+            try await aMissingPasswordIsNoOutage(server)
             try await aMissingDatabaseHasItsState(server)
             try await encryption(server)
             try await aRefusingHostIsPassedOver(server)
@@ -42,10 +43,25 @@ struct ConnectingToServersTests {
         await pool.close()
     }
 
+    private func aMissingPasswordIsNoOutage(_ server: PrivateServer) async throws {
+        let error = try await PrivateServer.failure(connectingTo: server.keywords("password=''"))
+        #expect(error?.code == .passwordMissing)
+        #expect(error?.sqlState == nil)
+        #expect(error?.isTransientConnectionFailure == false)
+    }
+
     private func aMissingDatabaseHasItsState(_ server: PrivateServer) async throws {
         let error = try await PrivateServer.failure(connectingTo: server.keywords("dbname=missing"))
         #expect(error?.sqlState == "3D000")
         #expect(error?.description.contains("LOCATION") == false)
+        let target = ConnectionTarget(
+            host: "127.0.0.1", port: "\(server.process.port)", user: "postgres", database: "missing")
+        #expect(error?.target == target)
+        // Shown, it would tell the password.
+        let telling = try await PrivateServer.failure(
+            connectingTo: server.keywords("dbname=on-hunter2-off"))
+        #expect(telling?.sqlState == "3D000")
+        #expect(telling?.target == nil)
     }
 
     private func encryption(_ server: PrivateServer) async throws {
