@@ -6,7 +6,8 @@ struct BenchChart {
 
     private static let scenarios = [
         ("drain", "empty tasks drained a second"), ("steps", "five-step workflows a second"),
-        ("spawn-batch", "spawned a second in batches"), ("spawn-one", "spawned a second, one by one, 16 callers"),
+        ("spawn-batch", "spawned a second in batches"),
+        ("spawn-one", "spawned a second, one by one, 16 callers"),
     ]
     private static let (labelWidth, barWidth, rowHeight) = (130.0, 430.0, 22.0)
 

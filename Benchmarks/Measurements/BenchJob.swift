@@ -43,7 +43,8 @@ struct BenchJob {
         let name = "bench_\(scenario.map { $0 == "-" ? "_" : String($0) }.joined())"
         let psql = { (database: String, sql: String) in
             _ = try Self.output(
-                of: "/usr/bin/env", ["psql", "-qX", "-d", server.connectionString(database: database), "-c", sql])
+                of: "/usr/bin/env",
+                ["psql", "-qX", "-d", server.connectionString(database: database), "-c", sql])
         }
         try psql("postgres", "create database \(name)")
         try psql(name, "create extension pg_stat_statements")
@@ -66,7 +67,8 @@ struct BenchJob {
         let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
         guard process.terminationStatus == 0 else {
-            throw MeasurementError("\(program) \(arguments.first ?? "") ended with \(process.terminationStatus)")
+            throw MeasurementError(
+                "\(program) \(arguments.first ?? "") ended with \(process.terminationStatus)")
         }
         return String(decoding: data, as: UTF8.self).split(separator: "\n").last.map(String.init) ?? ""
     }

@@ -44,7 +44,8 @@ struct BenchRun: AsyncParsableCommand {
         let table = BenchTable(results: results).text
         progress("took \(Int((ContinuousClock.now - start).seconds)) s")
         print(table)
-        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: folder.appending(path: "results.jsonl"))
+        try Data((lines.joined(separator: "\n") + "\n").utf8).write(
+            to: folder.appending(path: "results.jsonl"))
         try Data(table.utf8).write(to: folder.appending(path: "table.md"))
         try Data(BenchChart(results: results).svg.utf8).write(to: folder.appending(path: "chart.svg"))
     }

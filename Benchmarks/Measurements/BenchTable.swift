@@ -46,7 +46,8 @@ struct BenchTable {
         var lines = ["| scenario | system | figure | more |", "|---|---|---|---|"]
         for result in results {
             lines.append(
-                "| \(result.scenario) | \(result.system) \(result.version) | \(result.figure) | \(more(result)) |")
+                "| \(result.scenario) | \(result.system) \(result.version) | \(result.figure) | \(more(result)) |"
+            )
         }
         return lines.joined(separator: "\n") + "\n"
     }

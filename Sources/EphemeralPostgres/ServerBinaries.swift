@@ -89,7 +89,7 @@ private func version(of name: String) -> Double {
 /// Says what to type on this machine.
 private func missingMessage(root: String) -> String {
     "No Postgres server is installed here: the programs postgres and initdb were found neither on PATH nor "
-        + "where packages put them. \(installationHint(root: root)) If the server is installed elsewhere, set "
+        + "where packages put them. \(installationHint(root: root)). If the server is installed elsewhere, set "
         + "\(ServerBinaries.environmentVariable) to the folder with its programs."
 }
 
@@ -106,6 +106,6 @@ private func installationHint(root: String) -> String {
     let sudo = getuid() == 0 ? "" : "sudo "
     if names.contains("debian") || names.contains("ubuntu") { return "Install it with: \(sudo)\(apt)" }
     if names.contains("fedora") || names.contains("rhel") { return "Install it with: \(sudo)\(dnf)" }
-    return "Install it with, for example: \(sudo)\(apt) (Debian, Ubuntu) or \(sudo)\(dnf) (Fedora)."
+    return "Install it with, for example: \(sudo)\(apt) (Debian, Ubuntu) or \(sudo)\(dnf) (Fedora)"
     #endif
 }

@@ -27,7 +27,9 @@ package enum EmitAnswer: Sendable {
 
     package func check() throws {
         guard case .refused(let sqlState, let message) = self else { return }
-        guard sqlState != "AS005" else { throw AbsurdError.invalidArgument("an event name must not be empty") }
+        guard sqlState != "AS005" else {
+            throw AbsurdError.invalidArgument("an event name must not be empty")
+        }
         throw AbsurdError.refused(sqlState: sqlState, serverMessage: message)
     }
 }

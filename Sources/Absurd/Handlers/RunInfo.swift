@@ -16,4 +16,18 @@ public struct RunInfo: Sendable {
     ///
     /// Empty when there is none or when what is stored is no object.
     public let headers: [String: JSONValue]
+
+    package init(
+        taskID: TaskID, runID: RunID, taskName: String, queue: String, attempt: Int, maxAttempts: Int?,
+        workerID: String, headers: [String: JSONValue]
+    ) {
+        self.taskID = taskID
+        self.runID = runID
+        self.taskName = taskName
+        self.queue = queue
+        self.attempt = attempt
+        self.maxAttempts = maxAttempts
+        self.workerID = workerID
+        self.headers = headers
+    }
 }

@@ -11,9 +11,14 @@ package struct ClaimReport: Sendable {
 ///
 /// A permit that is dropped counts as a claim that brought nothing.
 package final class ClaimPermit: Sendable {
+    /// Whether something else than a notification asks: a claim that has expired perhaps, or a policy.
+    package let sweeps: Bool
     private let box: ReportBox
 
-    init(_ box: ReportBox) { self.box = box }
+    init(_ box: ReportBox, sweeps: Bool) {
+        self.box = box
+        self.sweeps = sweeps
+    }
 
     deinit { box.put(ClaimReport(claimed: 0, isFull: false)) }
 

@@ -48,15 +48,15 @@ extension QueueWatch {
             await makeTrigger(in: session)
             return .quiet
         case .open:
-            if look.isDue { _ = await wakeWorkers() }
+            if look.isDue { _ = await wakeWorkers(sweeps: true) }
             return .fruitless
         case .armed, .standby:
-            if look.isDue { return await wakeWorkers() > 0 ? .quiet : .fruitless }
+            if look.isDue { return await wakeWorkers(sweeps: true) > 0 ? .quiet : .fruitless }
             guard await isWoken(by: look, in: session) else { return .quiet }
             let isBurst = lastWake.map { .now - $0 < .milliseconds(20) } ?? false
             lastWake = .now
             if isBurst, look.outcome == .armed { return try await rideBurst(in: session) }
-            _ = await wakeWorkers()
+            _ = await wakeWorkers(sweeps: false)
             return .quiet
         }
     }
@@ -80,7 +80,7 @@ extension QueueWatch {
     /// While work keeps coming: asks every few milliseconds, so that those who bring it need not tell.
     private func rideBurst(in session: Listener.Session) async throws -> StepResult {
         try await disarm(in: session, handsOver: false)
-        while await wakeWorkers() > 0 {
+        while await wakeWorkers(sweeps: false) > 0 {
             await pause(Self.burstInterval)
             guard !Task.isCancelled, !state.withLock(\.idle.isEmpty) else { break }
         }
@@ -109,7 +109,7 @@ extension QueueWatch {
 
     /// Has a worker claim each poll interval while there are no notifications.
     private func poll() async {
-        if await wakeWorkers() > 0 { return }
+        if await wakeWorkers(sweeps: true) > 0 { return }
         let interval = state.withLock(\.idle.pollInterval)
         let end = ContinuousClock.now + interval
         while !Task.isCancelled, .now < end, usableSessionNow() == nil {

@@ -63,10 +63,10 @@ package final class QueueWatch: Sendable {
     }
 
     /// Wakes one idle worker and waits for what its claim brought; nil when there is none.
-    func wakeOne() async -> ClaimReport? {
+    func wakeOne(sweeps: Bool) async -> ClaimReport? {
         let box = ReportBox(changes: changes)
         while let seat = state.withLock({ $0.idle.next() }) {
-            guard seat.give(ClaimPermit(box)) else { continue }
+            guard seat.give(ClaimPermit(box, sweeps: sweeps)) else { continue }
             while !Task.isCancelled {
                 let ticket = changes.ticket()
                 if let report = box.report { return report }
@@ -80,9 +80,13 @@ package final class QueueWatch: Sendable {
     /// Wakes workers, one after the other, for as long as their claims come back full.
     ///
     /// Returns how many runs they claimed.
-    func wakeWorkers() async -> Int {
+    ///
+    /// - Parameter sweeps: Whether the first of them also looks for what time has ended.
+    func wakeWorkers(sweeps: Bool) async -> Int {
         var claimed = 0
-        while let report = await wakeOne() {
+        var sweeps = sweeps
+        while let report = await wakeOne(sweeps: sweeps) {
+            sweeps = false
             claimed += report.claimed
             if !report.isFull { break }
         }

@@ -59,7 +59,9 @@ package final class WorkerSession: Sendable {
                 continue
             }
             do {
-                let request = claims.request(holder: holder, timeout: worker.claimTimeout, limit: limit)
+                let request = claims.request(
+                    holder: holder, timeout: worker.claimTimeout, limit: limit,
+                    sweeps: permit?.sweeps ?? false)
                 let runs = try await worker.store.claim(request)
                 permit?.report(claimed: runs.count, isFull: runs.count >= limit)
                 permit = nil

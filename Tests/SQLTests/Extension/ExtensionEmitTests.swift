@@ -5,7 +5,8 @@ import Testing
 @Suite(.timeLimit(.minutes(10)))
 struct ExtensionEmitTests {
     /// Too long for an index, also compressed.
-    private static let longName = (0..<3000).map { _ in String(UInt64.random(in: 0...UInt64.max), radix: 36) }.joined()
+    private static let longName = (0..<3000).map { _ in String(UInt64.random(in: 0...UInt64.max), radix: 36) }
+        .joined()
 
     @Test(arguments: QueueVariant.all)
     func `several events wake their runs together, and only the first emission of a name counts`(

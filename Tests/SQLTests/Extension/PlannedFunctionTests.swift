@@ -49,7 +49,9 @@ struct PlannedFunctionTests {
                 as $$ begin raise exception 'an older text'; end $$
                 """#)
             let claim = try await queue.claimNew()
-            await #expect(throws: PostgresError.self) { _ = try await queue.finish([.init(claim, "complete")]) }
+            await #expect(throws: PostgresError.self) {
+                _ = try await queue.finish([.init(claim, "complete")])
+            }
             try await queue.makeMissingFunctions()
             #expect(try await queue.finish([.init(claim, "complete")]).map(\.answer) == ["done"])
 
