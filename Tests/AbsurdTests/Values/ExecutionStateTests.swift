@@ -100,4 +100,17 @@ struct ExecutionStateTests {
             #expect("\(Outcome.decide(returned, end: end))" == expected)
         }
     }
+
+    @Test func `a step that was let in holds the run before its body begins`() {
+        var state = ExecutionState(checkpoints: ["known": JSONText("1")])
+        let step = proceeds(state.admit("step", owner: 1, holdsRun: true))
+        #expect(step == "step")
+        let isParkedBeside = state.startParking()
+        #expect(!isParkedBeside)
+        state.callEnded()
+        // A recorded step holds nothing, since nobody would end it.
+        _ = state.admit("known", owner: 1, holdsRun: true)
+        let isParked = state.startParking()
+        #expect(isParked)
+    }
 }

@@ -1,5 +1,6 @@
 import Absurd
 import LibPQ
+import ServiceLifecycleTestKit
 import Synchronization
 import TestSupport
 import Testing
@@ -111,5 +112,51 @@ struct PoolSupervisionTests {
             }
             #expect(limits.withLock(\.first) == expected)
         }
+    }
+
+    @Test func `one worker that is restarted too often ends the pool, whatever the others do`() async throws {
+        let store = FakeStore { request in
+            guard request.holder.worker == "pool-1" else { return [] }
+            throw Fault()
+        }
+        let options = testOptions {
+            $0.workers = 3
+            $0.workerID = "pool"
+            $0.maxRestarts = 1
+        }
+        let pool = try WorkerPool(
+            try client(), queue: "default", handlers: [], options: options, store: store)
+        let error = await #expect(throws: AbsurdError.self) { try await pool.run() }
+        #expect(error?.code == .restartLimit)
+        #expect(pool.restarts.map(\.count) == [2, 0, 0])
+    }
+
+    @Test func `a graceful shutdown in the pause before a restart is no error`() async throws {
+        let store = FakeStore { _ in throw Fault() }
+        let options = testOptions { $0.maxRestarts = 1000 }
+        let pool = try WorkerPool(
+            try client(), queue: "default", handlers: [], options: options, store: store)
+        try await testGracefulShutdown { trigger in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                let events = pool.events()
+                group.addTask { try await pool.run() }
+                // By the sixth the pauses last seconds, so the shutdown meets one.
+                try await events.first { if case .workerRestarted(6, _) = $0 { true } else { false } }
+                trigger.triggerGracefulShutdown()
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test func `subscriptions end with the pool`() async throws {
+        let store = FakeStore { _ in throw Fault() }
+        let options = testOptions { $0.maxRestarts = 0 }
+        let pool = try WorkerPool(
+            try client(), queue: "default", handlers: [], options: options, store: store)
+        let events = pool.events()
+        _ = try? await pool.run()  // Ends with the limit.
+        var count = 0
+        for await _ in events { count += 1 }
+        #expect(count > 0)
     }
 }

@@ -109,4 +109,95 @@ struct ShutdownTests {
         #expect(try row.decode(0, as: String.self) == "pending")
         #expect(try row.decode(1, as: Int32.self) == 1)
     }
+
+    @Test func `a handler that swallows the end of its execution does not complete its task`() async throws {
+        let point = HoldPoint()
+        let handler = Handler("swallows") { context in
+            await point.arriveAndWait()
+            _ = try? await context.step("mail") { 1 }
+            return .complete
+        }
+        let run = try await shutDown(handler, at: point) { _, _ in
+            try await TestDatabase.current.wait(
+                until: "select state = 'pending' and claimed_by is null from absurd.r_default")
+            point.open()
+        }
+        #expect(run == ("pending", 1, nil))
+    }
+
+    @Test func `runs are given back when another service of the group fails`() async throws {
+        struct Failing: Service {
+            let point: HoldPoint
+            func run() async throws {
+                await point.untilArrived()
+                throw CancellationError()
+            }
+        }
+        let point = HoldPoint()
+        let handler = Handler("held") { _ in
+            point.arrive()
+            try await Task.sleep(for: .seconds(600))
+            return .complete
+        }
+        let client = try makeClient()
+        try await client.createQueue("default")
+        let pool = try WorkerPool(client, handlers: [handler], options: testOptions())
+        _ = try await client.spawn("held", params: nil)
+        await #expect(throws: (any Error).self) {
+            try await ServiceGroup(services: [client, Failing(point: point), pool], logger: .quiet).run()
+        }
+        let run = try await TestDatabase.current.connect().query(
+            "select state, attempt, claimed_by is null from absurd.r_default")[0]
+        #expect(try run.decode(0, as: String.self) == "pending")
+        #expect(try run.decode(1, as: Int32.self) == 1)
+        #expect(try run.decode(2, as: Bool.self))
+    }
+
+    @Test func `a row that somebody holds does not keep the worker from ending`() async throws {
+        let point = HoldPoint()
+        let handler = Handler("held") { _ in
+            point.arrive()
+            try await Task.sleep(for: .seconds(600))
+            return .complete
+        }
+        let client = try makeClient()
+        try await client.createQueue("default")
+        let pool = try WorkerPool(client, handlers: [handler], options: testOptions())
+        _ = try await client.spawn("held", params: nil)
+        let blocker = try await TestDatabase.current.connect()
+        try await testGracefulShutdown { trigger in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await pool.run() }
+                await point.untilArrived()
+                try await blocker.execute(script: "begin")
+                _ = try await blocker.query("select 1 from absurd.r_default for update")
+                trigger.triggerGracefulShutdown()
+                // Returns although the lock is held; the run is left to its claim.
+                try await group.waitForAll()
+            }
+        }
+        try await blocker.execute(script: "rollback")
+        let run = try await blocker.query("select state from absurd.r_default")[0]
+        #expect(try run.decode(0, as: String.self) == "running")
+        await client.close()
+    }
+
+    @Test func `the hook for failures is cancelled when the worker stops`() async throws {
+        let point = HoldPoint()
+        let wasCancelled = Atomic<Bool>(false)
+        let handler = Handler("fails") { _ in
+            throw TaskFailure("always", retry: .never)
+        } onError: { _, _ in
+            point.arrive()
+            do {
+                try await Task.sleep(for: .seconds(600))
+            } catch {
+                wasCancelled.store(true, ordering: .relaxed)
+            }
+        }
+        let run = try await shutDown(handler, at: point)
+        let isCancelled = wasCancelled.load(ordering: .relaxed)
+        #expect(isCancelled)
+        #expect(run.state == "failed" && run.attempt == 1)
+    }
 }

@@ -1,0 +1,69 @@
+import Absurd
+import LibPQ
+import Synchronization
+
+/// The real store, whose connection is lost once for each kind of statement: before it, or after it took effect.
+final class LosingStore: RunStore {
+    enum Moment: Sendable { case before, after }
+
+    private let base: PostgresRunStore
+    private let moment: Moment
+    private let lost = Mutex<[String: Int]>([:])
+
+    init(_ base: PostgresRunStore, _ moment: Moment) {
+        self.base = base
+        self.moment = moment
+    }
+
+    /// How many connections were lost in statements of each kind.
+    var losses: [String: Int] { lost.withLock(\.self) }
+
+    private func losing<Answer>(_ kind: String, _ send: () async throws -> Answer) async throws -> Answer {
+        let isFirst = lost.withLock { lost in
+            guard lost[kind] == nil else { return false }
+            lost[kind] = 1
+            return true
+        }
+        guard isFirst else { return try await send() }
+        if moment == .after { _ = try await send() }
+        throw PostgresError(.connectionLost, "the connection was cut")
+    }
+
+    func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] { try await base.claim(request) }
+    func checkReadiness(queue: String) async throws { try await base.checkReadiness(queue: queue) }
+
+    func loadCheckpoints(queue: String, runs: [RunID]) async throws -> [RunID: [String: JSONText?]] {
+        try await losing("load") { try await base.loadCheckpoints(queue: queue, runs: runs) }
+    }
+
+    func finish(_ writes: [FinishWrite], holder: ClaimHolder, wait: Bool) async throws -> [FinishAnswer] {
+        let kind: String
+        switch writes[0].action {
+        case .complete: kind = "complete"
+        case .fail: kind = "fail"
+        case .sleep: kind = "sleep"
+        case .release: kind = "release"
+        }
+        return try await losing(kind) { try await base.finish(writes, holder: holder, wait: wait) }
+    }
+
+    func checkpoint(
+        _ writes: [CheckpointWrite], holder: ClaimHolder, wait: Bool
+    ) async throws -> [CheckpointAnswer] {
+        try await losing("checkpoint") { try await base.checkpoint(writes, holder: holder, wait: wait) }
+    }
+
+    func renew(_ writes: [RenewWrite], holder: ClaimHolder, wait: Bool) async throws -> [RenewAnswer] {
+        try await losing("renew") { try await base.renew(writes, holder: holder, wait: wait) }
+    }
+
+    func awaitEvent(_ writes: [EventWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer] {
+        let kind = writes[0].parks ? "park on event" : "look for event"
+        return try await losing(kind) { try await base.awaitEvent(writes, holder: holder, wait: wait) }
+    }
+
+    func awaitTask(_ writes: [TaskWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer] {
+        let kind = writes[0].parks ? "park on task" : "look at task"
+        return try await losing(kind) { try await base.awaitTask(writes, holder: holder, wait: wait) }
+    }
+}
