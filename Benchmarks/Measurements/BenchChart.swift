@@ -26,6 +26,8 @@ struct BenchChart {
             }
             y += 24
         }
+        rows.append(#"<text x="10" y="\#(y)">The scale is logarithmic.</text>"#)
+        y += 14
         let width = Self.labelWidth + Self.barWidth + 90
         return """
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(width)) \(Int(y))" role="img">

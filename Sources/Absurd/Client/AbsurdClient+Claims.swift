@@ -149,7 +149,7 @@ extension AbsurdClient {
         case .lost: throw AbsurdError(.claimLost, "the run is held by somebody else or was given up")
         case .cancelled: throw AbsurdError(.taskCancelled, "the task was cancelled", sqlState: "AB001")
         case .failed: throw AbsurdError(.runFailed, "the run was failed by somebody else", sqlState: "AB002")
-        case .busy: throw AbsurdError(.database, "the run is locked by another session; try again")
+        case .busy: throw AbsurdError(.timedOut, "another session keeps the run's row locked; try again")
         case .data(let sqlState, let message):
             throw AbsurdError.refused(sqlState: sqlState, serverMessage: message)
         }

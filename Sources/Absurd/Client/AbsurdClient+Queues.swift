@@ -25,14 +25,15 @@ extension AbsurdClient {
         await planStatements(of: name)
     }
 
-    /// Gives a queue functions of its own, whose plans sessions keep (`docs/decisions/044-plans-are-kept.md`).
+    /// Gives a queue, or all with nil, functions of its own, whose plans sessions keep (`docs/decisions/044-plans-are-kept.md`).
     ///
     /// Best effort: without them the queue works as well and costs more for small batches. The next migration or worker
     /// makes what is missing, also after a role without the privilege, or two that do this at once.
-    package func planStatements(of queue: String) async {
+    package func planStatements(of queue: String?) async {
         do {
             let rows = try await pool.query(
-                "select statement from absurd_swift.missing_functions($1)", [.text(queue)])
+                "select statement from absurd_swift.missing_functions($1)", [queue.map { .text($0) } ?? .null]
+            )
             for row in rows { _ = try await pool.query(try row.decode("statement")) }
         } catch {
             logger.debug("the queue has no functions of its own", metadata: ["error": "\(error)"])

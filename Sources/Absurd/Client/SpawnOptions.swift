@@ -31,6 +31,10 @@ extension SpawnOptions {
         if let retry { object["retry_strategy"] = try retry.encoded() }
         if let policy = try cancellation?.encoded() { object["cancellation"] = policy }
         if !headers.isEmpty { object["headers"] = .object(headers) }
+        if let idempotencyKey, idempotencyKey.isEmpty {
+            throw AbsurdError.invalidArgument(
+                "an idempotency key must not be empty: every task spawned with it would be the same one")
+        }
         if let idempotencyKey { object["idempotency_key"] = .string(idempotencyKey) }
         return try JSONText(encoding: JSONValue.object(object))
     }

@@ -227,7 +227,7 @@ extension TaskContext {
                     + "; jsonb holds neither NUL characters nor numbers beyond its range",
                 sqlState: sqlState, serverMessage: message)
         case .busy:
-            throw AbsurdError(.database, "the run's row stayed locked by another session")
+            throw AbsurdError(.timedOut, "another session keeps the run's row locked")
         }
     }
 }

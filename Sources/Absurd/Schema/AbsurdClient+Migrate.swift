@@ -111,9 +111,7 @@ extension AbsurdClient {
             try await makeTrigger(statement)
             executed.append(statement)
         }
-        for row in try await pool.query("select statement from absurd_swift.missing_functions()") {
-            _ = try await pool.query(try row.decode("statement"))
-        }
+        await planStatements(of: nil)
         return executed
     }
 

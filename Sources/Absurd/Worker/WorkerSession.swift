@@ -134,7 +134,8 @@ extension WorkerSession {
         } catch {
             // Without its checkpoints no run may start; a later claim tries again.
             await giveBack(resumed)
-            throw error
+            // Anything else than an answer of the database means that the worker is stopping.
+            if error is PostgresError { throw error }
         }
     }
 

@@ -178,6 +178,15 @@ struct SpawnTests {
         #expect(error?.message.contains("absurd queue create nope") == true)
         await client.close()
     }
+
+    @Test func `an empty idempotency key is refused, since all its tasks would be one`() async throws {
+        try await withClient { client in
+            let error = await #expect(throws: AbsurdError.self) {
+                try await client.spawn("t", params: nil, options: SpawnOptions(idempotencyKey: ""))
+            }
+            #expect(error?.code == .invalidArgument)
+        }
+    }
 }
 
 @Suite(.database(.empty), .timeLimit(.minutes(10)))

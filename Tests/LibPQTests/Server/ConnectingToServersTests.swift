@@ -78,16 +78,19 @@ struct ConnectingToServersTests {
     }
 
     private func aRefusingHostIsPassedOver(_ server: PrivateServer) async throws {
-        let closed = try SilentListener(isFull: false).port  // Closed again at once.
+        let closed = try RefusingPort()
         let connection = try await server.connect(
-            "host=127.0.0.1,127.0.0.1 port=\(closed),\(server.process.port) target_session_attrs=read-write")
+            "host=127.0.0.1,127.0.0.1 port=\(closed.number),\(server.process.port) target_session_attrs=read-write"
+        )
         #expect(try await connection.query("select 1").count == 1)
         await connection.close()
         let error = try await PrivateServer.failure(
             connectingTo: server.keywords(
-                "host=127.0.0.1,127.0.0.1 port=\(closed),\(server.process.port) target_session_attrs=standby")
+                "host=127.0.0.1,127.0.0.1 port=\(closed.number),\(server.process.port) target_session_attrs=standby"
+            )
         )
         #expect(error?.code == .connectionFailed)
+        withExtendedLifetime(closed) {}
     }
 
     private func aSilentHostIsPassedOver(_ server: PrivateServer) async throws {
@@ -183,8 +186,8 @@ struct ConnectingToServersTests {
     }
 
     @Test func `a pool that cannot connect tries again and says why in the end`() async throws {
-        let closed = try SilentListener(isFull: false).port
-        var configuration = PostgresConfiguration(connectionString: "host=127.0.0.1 port=\(closed)")
+        let closed = try RefusingPort()
+        var configuration = PostgresConfiguration(connectionString: "host=127.0.0.1 port=\(closed.number)")
         configuration.acquireTimeout = .seconds(3)
         let pool = PostgresPool(configuration: configuration, logger: .quiet)
         let errors = await withTaskGroup(of: PostgresError?.self) { group in
@@ -201,5 +204,6 @@ struct ConnectingToServersTests {
         }
         #expect(pool.counts == (open: 0, idle: 0, inUse: 0, waiting: 0))
         await pool.close()
+        withExtendedLifetime(closed) {}
     }
 }

@@ -7,7 +7,8 @@ final class SilentListener: Sendable {
     private let descriptors: [Int32]
 
     init(isFull: Bool) throws {
-        let (listener, port) = try Self.listen()
+        let (listener, port) = try Self.bindToFreePort()
+        guard listen(listener, 0) == 0 else { throw CocoaError(.fileNoSuchFile) }
         var descriptors = [listener]
         if isFull {
             // One more than the queue of a listener with backlog zero takes, plus some that are in doubt.
@@ -21,7 +22,7 @@ final class SilentListener: Sendable {
         for descriptor in descriptors { close(descriptor) }
     }
 
-    private static func listen() throws -> (descriptor: Int32, port: Int) {
+    fileprivate static func bindToFreePort() throws -> (descriptor: Int32, port: Int) {
         let descriptor = tcpSocket()
         var address = loopback(port: 0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -30,7 +31,7 @@ final class SilentListener: Sendable {
                 bind(descriptor, generic, length) == 0 ? getsockname(descriptor, generic, &length) : -1
             }
         }
-        guard status == 0, Foundation.listen(descriptor, 0) == 0 else { throw CocoaError(.fileNoSuchFile) }
+        guard status == 0 else { throw CocoaError(.fileNoSuchFile) }
         return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
     }
 
@@ -61,4 +62,16 @@ final class SilentListener: Sendable {
         address.sin_port = in_port_t(port).bigEndian
         return address
     }
+}
+
+/// A TCP port that refuses connections: taken, so that nobody else comes to listen there, and not listened on.
+final class RefusingPort: Sendable {
+    let number: Int
+    private let descriptor: Int32
+
+    init() throws {
+        (descriptor, number) = try SilentListener.bindToFreePort()
+    }
+
+    deinit { close(descriptor) }
 }
