@@ -188,7 +188,7 @@ struct ConnectingToServersTests {
     @Test func `a pool that cannot connect tries again and says why in the end`() async throws {
         let closed = try RefusingPort()
         var configuration = PostgresConfiguration(connectionString: "host=127.0.0.1 port=\(closed.number)")
-        configuration.acquireTimeout = .seconds(3)
+        configuration.acquireTimeout = .seconds(20)
         let pool = PostgresPool(configuration: configuration, logger: .quiet)
         let errors = await withTaskGroup(of: PostgresError?.self) { group in
             for _ in 0..<20 {
