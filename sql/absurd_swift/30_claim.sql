@@ -63,7 +63,7 @@ begin
   -- The clock is read after the sweeps, so that the retries they made are due for this claim. The token
   -- is later than the run's previous one even when the clock stands still or steps back.
   return query execute coalesce(
-    absurd_swift.planned_call('claim', p_queue), absurd_swift.claim_statement(p_queue)
+    absurd_swift.planned_call('claim', p_queue, 5), absurd_swift.claim_statement(p_queue)
   ) using coalesce(nullif(p_worker, ''), 'worker'), v_timeout, v_limit,
     coalesce(p_due_from, '-infinity'), absurd.current_time();
 end;

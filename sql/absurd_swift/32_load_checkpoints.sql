@@ -27,7 +27,24 @@ declare
 begin
   -- The loop reads through a cursor and the cast stands above the sort (hence offset 0): values
   -- beyond the budget are never detoasted.
-  for "position", step, state in execute format($sql$
+  for "position", step, state in execute coalesce(
+    absurd_swift.planned_call('load', p_queue, 4), absurd_swift.load_statement(p_queue)
+  ) using p_runs, coalesce(p_after_position, 0), p_after_step, p_max_bytes
+  loop
+    return next;
+    v_bytes := v_bytes + octet_length(step) + coalesce(octet_length(state), 0);
+    exit when v_bytes >= p_max_bytes;
+  end loop;
+end;
+$$;
+
+-- The statement that reads the checkpoints of the runs $1, after position $2 and step $3.
+create or replace function absurd_swift.load_statement(p_queue text)
+  returns text
+  language sql
+  immutable
+as $$
+  select format($sql$
     with i as materialized (
       select x.ordinality::integer as position, r.run_id, r.task_id, r.attempt
       from unnest($1) with ordinality x(run_id, ordinality)
@@ -46,13 +63,5 @@ begin
       order by i.position, c.checkpoint_name
       offset 0
     ) s
-    $sql$,
-    'r_' || p_queue, 'c_' || p_queue
-  ) using p_runs, coalesce(p_after_position, 0), p_after_step
-  loop
-    return next;
-    v_bytes := v_bytes + octet_length(step) + coalesce(octet_length(state), 0);
-    exit when v_bytes >= p_max_bytes;
-  end loop;
-end;
+        $sql$, 'r_' || p_queue, 'c_' || p_queue)
 $$;

@@ -17,7 +17,7 @@ create or replace function absurd_swift.finish_complete(
 as $$
 begin
   return query execute coalesce(
-    case when p_wait and not p_careful then absurd_swift.planned_call('done', p_queue) end,
+    case when p_wait and not p_careful then absurd_swift.planned_call('done', p_queue, 6) end,
     absurd_swift.complete_statement(p_queue, p_wait, p_careful)
   ) using p_worker, p_runs, p_tokens, p_actions, p_payloads, p_now;
 end;

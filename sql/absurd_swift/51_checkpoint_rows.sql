@@ -25,7 +25,7 @@ declare
   v_answered boolean[] := array_fill(false, array[cardinality(p_runs)]);
 begin
   for "position", answer, claim_expires_at, sqlstate, message in execute coalesce(
-    case when p_wait and not p_careful then absurd_swift.planned_call('step', p_queue) end,
+    case when p_wait and not p_careful then absurd_swift.planned_call('step', p_queue, 7) end,
     absurd_swift.checkpoint_statement(p_queue, p_wait, p_careful)
   ) using p_worker, p_runs, p_tokens, p_steps, p_states, p_claim_timeouts, absurd.current_time()
   loop

@@ -29,26 +29,9 @@ begin
   perform absurd_swift.require_equal_lengths(
     cardinality(p_runs), cardinality(p_tokens), cardinality(p_claim_timeouts)
   );
-  for "position", answer, claim_expires_at in execute format($sql$
-    with l as materialized (
-      select i.ordinality::integer as position, r.run_id, r.claim_expires_at,
-        absurd_swift.renewed_expiry(r.claim_expires_at, $5, i.timeout) as renewed
-      from unnest($2::uuid[], $3::timestamptz[], $4::integer[])
-        with ordinality i(run_id, token, timeout, ordinality)
-      join absurd.%1$I r on r.run_id = i.run_id
-      where (r.state = 'running' and r.claimed_by = $1 and r.started_at = i.token) is true
-      order by r.run_id
-      for no key update of r %2$s
-    ),
-    u as (
-      update absurd.%1$I r
-      set claim_expires_at = l.renewed
-      from l
-      where r.run_id = l.run_id and l.renewed > l.claim_expires_at
-    )
-    select l.position, 'renewed', l.renewed from l
-    $sql$,
-    'r_' || p_queue, case when p_wait then '' else 'skip locked' end
+  for "position", answer, claim_expires_at in execute coalesce(
+    case when p_wait then absurd_swift.planned_call('renew', p_queue, 5) end,
+    absurd_swift.renew_statement(p_queue, p_wait)
   ) using p_worker, p_runs, p_tokens, p_claim_timeouts, absurd.current_time()
   loop
     v_answered["position"] := true;
@@ -73,4 +56,31 @@ begin
     ) using p_worker, p_runs, p_tokens, v_answered;
   end if;
 end;
+$$;
+
+-- The statement that renews the runs $2 with tokens $3 by the time-outs $4, for worker $1 at $5.
+create or replace function absurd_swift.renew_statement(p_queue text, p_wait boolean)
+  returns text
+  language sql
+  immutable
+as $$
+  select format($sql$
+    with l as materialized (
+      select i.ordinality::integer as position, r.run_id, r.claim_expires_at,
+        absurd_swift.renewed_expiry(r.claim_expires_at, $5, i.timeout) as renewed
+      from unnest($2::uuid[], $3::timestamptz[], $4::integer[])
+        with ordinality i(run_id, token, timeout, ordinality)
+      join absurd.%1$I r on r.run_id = i.run_id
+      where (r.state = 'running' and r.claimed_by = $1 and r.started_at = i.token) is true
+      order by r.run_id
+      for no key update of r %2$s
+    ),
+    u as (
+      update absurd.%1$I r
+      set claim_expires_at = l.renewed
+      from l
+      where r.run_id = l.run_id and l.renewed > l.claim_expires_at
+    )
+    select l.position, 'renewed', l.renewed from l
+        $sql$, 'r_' || p_queue, case when p_wait then '' else 'skip locked' end)
 $$;

@@ -32,7 +32,42 @@ begin
     p_queue, p_worker, p_runs, p_tokens, p_steps, p_events, p_timeouts, p_park, p_wait
   );
 
-  for "position", answer, payload in execute format($sql$
+  for "position", answer, payload in execute coalesce(
+    case when p_wait then absurd_swift.planned_call('await', p_queue, 9) end,
+    absurd_swift.await_event_statement(p_queue, p_wait)
+  ) using p_worker, p_runs, p_tokens, p_steps, p_events, p_timeouts, p_park, absurd.current_time(), v_locked
+  loop
+    v_answered["position"] := true;
+    return next;
+  end loop;
+
+  if false = any (v_answered) then
+    return query
+      select r.position, r.answer, null::text, null::text, null::text
+      from absurd_swift.parked_rest(p_queue, p_worker, p_runs, p_tokens, v_answered) r
+      where absurd_swift.is_event_wait(p_steps[r.position], p_events[r.position], p_timeouts[r.position]);
+  end if;
+end;
+$$;
+
+-- Whether a row of await_event has what it needs.
+create or replace function absurd_swift.is_event_wait(p_step text, p_event text, p_timeout double precision)
+  returns boolean
+  language sql
+  immutable
+as $$
+  select coalesce(btrim(p_step), '') <> '' and coalesce(btrim(p_event), '') <> ''
+    and (p_timeout is null or p_timeout >= 0)
+$$;
+
+-- The statement that takes or awaits, for worker $1, the events $5 for the runs $2 with tokens $3 as the
+-- steps $4, with the deadlines $6 seconds from $8, parking those that $7 says if their event is among $9.
+create or replace function absurd_swift.await_event_statement(p_queue text, p_wait boolean)
+  returns text
+  language sql
+  immutable
+as $$
+  select format($sql$
     with i as materialized (
       select x.ordinality::integer as position, x.run_id, x.token, x.step, x.event, x.park,
         $8 + make_interval(secs => x.timeout) as deadline
@@ -111,30 +146,8 @@ begin
     select d.position, d.answer, case when d.answer = 'received' then d.payload::text end
     from d
     where d.answer is not null
-    $sql$,
+        $sql$,
     'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, 'c_' || p_queue, 'e_' || p_queue,
     absurd_swift.claim_task_join(p_queue, p_wait), absurd_swift.claim_lock(p_wait)
-  ) using p_worker, p_runs, p_tokens, p_steps, p_events, p_timeouts, p_park, absurd.current_time(), v_locked
-  loop
-    v_answered["position"] := true;
-    return next;
-  end loop;
-
-  if false = any (v_answered) then
-    return query
-      select r.position, r.answer, null::text, null::text, null::text
-      from absurd_swift.parked_rest(p_queue, p_worker, p_runs, p_tokens, v_answered) r
-      where absurd_swift.is_event_wait(p_steps[r.position], p_events[r.position], p_timeouts[r.position]);
-  end if;
-end;
-$$;
-
--- Whether a row of await_event has what it needs.
-create or replace function absurd_swift.is_event_wait(p_step text, p_event text, p_timeout double precision)
-  returns boolean
-  language sql
-  immutable
-as $$
-  select coalesce(btrim(p_step), '') <> '' and coalesce(btrim(p_event), '') <> ''
-    and (p_timeout is null or p_timeout >= 0)
+  )
 $$;

@@ -65,7 +65,34 @@ declare
   v_row record;
 begin
   -- A placeholder, made by whoever waits, has no payload yet.
-  for v_row in execute format($sql$
+  for v_row in execute coalesce(
+    case when not p_careful then absurd_swift.planned_call('emit', p_queue, 3) end,
+    absurd_swift.emit_statement(p_queue, p_careful)
+  ) using p_names, p_payloads, v_now
+  loop
+    "position" := v_row.position;
+    answer := v_row.answer;
+    sqlstate := v_row.sqlstate;
+    message := v_row.message;
+    if answer = 'emitted' then
+      v_emitted := v_emitted || v_row.name;
+    end if;
+    return next;
+  end loop;
+
+  if cardinality(v_emitted) > 0 then
+    perform absurd_swift.wake_event_waits(p_queue, v_emitted, v_now);
+  end if;
+end;
+$$;
+
+-- The statement that stores the events $1 with the payloads $2, emitted at $3.
+create or replace function absurd_swift.emit_statement(p_queue text, p_careful boolean)
+  returns text
+  language sql
+  immutable
+as $$
+  select format($sql$
     with i as materialized (
       select x.ordinality::integer as position, x.name, j.value,
         row_number() over (partition by x.name order by j.sqlstate is not null, x.ordinality) = 1 as is_first,
@@ -91,22 +118,5 @@ begin
         else 'known' end as answer,
       i.sqlstate, i.message
     from i
-    $sql$,
-    'e_' || p_queue, absurd_swift.json_join('coalesce(x.payload, ''null'')', p_careful)
-  ) using p_names, p_payloads, v_now
-  loop
-    "position" := v_row.position;
-    answer := v_row.answer;
-    sqlstate := v_row.sqlstate;
-    message := v_row.message;
-    if answer = 'emitted' then
-      v_emitted := v_emitted || v_row.name;
-    end if;
-    return next;
-  end loop;
-
-  if cardinality(v_emitted) > 0 then
-    perform absurd_swift.wake_event_waits(p_queue, v_emitted, v_now);
-  end if;
-end;
+        $sql$, 'e_' || p_queue, absurd_swift.json_join('coalesce(x.payload, ''null'')', p_careful))
 $$;

@@ -11,20 +11,57 @@ as $$
 declare
   v_runs uuid[];
 begin
-  execute format($sql$
+  execute coalesce(
+    absurd_swift.planned_call('late', p_queue, 2), absurd_swift.delete_late_waits_statement(p_queue)
+  ) using p_names, p_now;
+
+  execute coalesce(
+    absurd_swift.planned_call('heard', p_queue, 2), absurd_swift.lock_waiting_runs_statement(p_queue)
+  ) into v_runs using p_names, p_now;
+
+  if v_runs is null then
+    return;
+  end if;
+
+  -- Waits and states are read again: while a run's lock was awaited it may have gone on, even to another
+  -- event. Now that the event rows and the runs are locked, nothing of this changes any more.
+  execute coalesce(
+    absurd_swift.planned_call('wake', p_queue, 3), absurd_swift.wake_runs_statement(p_queue)
+  ) using v_runs, p_names, p_now;
+end;
+$$;
+
+-- Deletes the waits for the events $1 whose deadline is before $2, unless somebody holds them.
+create or replace function absurd_swift.delete_late_waits_statement(p_queue text)
+  returns text
+  language sql
+  immutable
+as $$
+  select format($sql$
     with x as materialized (
       select w.run_id, w.step_name
       from unnest($1) n(name)
       join absurd.%1$I w on w.event_name = n.name
       where w.timeout_at <= $2
       for update of w skip locked
+    ),
+    d as (
+      delete from absurd.%1$I w using x where w.run_id = x.run_id and w.step_name = x.step_name
+      returning 1
     )
-    delete from absurd.%1$I w using x where w.run_id = x.run_id and w.step_name = x.step_name
+    select count(*) from d
     $sql$,
     'w_' || p_queue
-  ) using p_names, p_now;
+  )
+$$;
 
-  execute format($sql$
+-- Locks the runs that wait for the events $1 at $2, by run_id.
+create or replace function absurd_swift.lock_waiting_runs_statement(p_queue text)
+  returns text
+  language sql
+  immutable
+as $$
+  select format($sql$
     select array_agg(l.run_id)
     from (
       select r.run_id
@@ -40,15 +77,16 @@ begin
     ) l
     $sql$,
     'w_' || p_queue, 'r_' || p_queue
-  ) into v_runs using p_names, p_now;
+  )
+$$;
 
-  if v_runs is null then
-    return;
-  end if;
-
-  -- Waits and states are read again: while a run's lock was awaited it may have gone on, even to another
-  -- event. Now that the event rows and the runs are locked, nothing of this changes any more.
-  execute format($sql$
+-- Delivers the events $2 at $3 to those of the runs $1, all locked, that wait for them.
+create or replace function absurd_swift.wake_runs_statement(p_queue text)
+  returns text
+  language sql
+  immutable
+as $$
+  select format($sql$
     with x as materialized (
       select w.run_id, w.step_name, r.task_id, e.payload
       from unnest($1) i(run_id)
@@ -82,10 +120,13 @@ begin
           status = excluded.status,
           owner_run_id = excluded.owner_run_id,
           updated_at = excluded.updated_at
+    ),
+    d as (
+      delete from absurd.%1$I w using x where w.run_id = x.run_id and w.step_name = x.step_name
+      returning 1
     )
-    delete from absurd.%1$I w using x where w.run_id = x.run_id and w.step_name = x.step_name
+    select count(*) from d
     $sql$,
     'w_' || p_queue, 'r_' || p_queue, 't_' || p_queue, 'c_' || p_queue, 'e_' || p_queue
-  ) using v_runs, p_names, p_now;
-end;
+  )
 $$;

@@ -60,7 +60,18 @@ as $$
 declare
   v_due double precision;
 begin
-  execute format($sql$
+  execute coalesce(absurd_swift.planned_call('due', p_queue, 0), absurd_swift.due_in_statement(p_queue))
+  into v_due;
+  return v_due;
+end;
+$$;
+
+create or replace function absurd_swift.due_in_statement(p_queue text)
+  returns text
+  language sql
+  stable
+as $$
+  select format($sql$
     select extract(epoch from least(
       (
         select r.available_at from absurd.%1$I r
@@ -73,7 +84,7 @@ begin
         order by r.claim_expires_at limit 1
       )
       %2$s
-    ) - absurd.current_time())
+    ) - absurd.current_time())::double precision
     $sql$,
     'r_' || p_queue,
     case when absurd_swift.has_cancel_at(p_queue) then format($sql$,
@@ -82,9 +93,7 @@ begin
         where r.cancel_at is not null and r.state in ('pending', 'sleeping', 'running')
         order by r.cancel_at limit 1
       )$sql$, 'r_' || p_queue) else '' end
-  ) into v_due;
-  return v_due;
-end;
+  )
 $$;
 
 -- Give up being armed, before the session's own workers go on to work.

@@ -5,10 +5,11 @@
 -- made of the same text, which a session plans once.
 --
 -- They are an optimization and nothing else: a queue that has none is served from the text. They are named
--- claim:queue, done:queue, step:queue and spawn:queue. A queue that is dropped leaves them behind, and they
--- serve the next one of that name; migrate drops those of no queue.
+-- kind:queue. A queue that is dropped leaves them behind, and they serve the next one of that name; migrate
+-- drops those of no queue.
 
--- The kinds: arguments, and columns as "return query" wants them.
+-- The kinds: arguments, and columns as "return query" wants them. No kind is longer than five bytes, since
+-- queues have up to 57 and names 63.
 create or replace function absurd_swift.planned_kinds()
   returns table(kind text, arguments text, columns text)
   language sql
@@ -33,25 +34,65 @@ as $$
       'spawn', 'uuid[], uuid[], text[], text[], text[], timestamptz, uuid, uuid',
       '"position" integer, task_id uuid, run_id uuid, attempt integer, created boolean, sqlstate text,'
       ' message text'
-    )
+    ),
+    ('load', 'uuid[], integer, text, bigint', '"position" integer, step text, state text'),
+    (
+      'renew', 'text, uuid[], timestamptz[], integer[], timestamptz',
+      '"position" integer, answer text, claim_expires_at timestamptz'
+    ),
+    (
+      'want', 'text, uuid[], timestamptz[], text[], text[], double precision[], boolean[]', 'events text[]'
+    ),
+    ('place', 'text[]', 'made bigint'),
+    ('hold', 'text[]', 'events text[]'),
+    (
+      'await',
+      'text, uuid[], timestamptz[], text[], text[], double precision[], boolean[], timestamptz, text[]',
+      '"position" integer, answer text, payload text'
+    ),
+    (
+      'emit', 'text[], text[], timestamptz',
+      '"position" integer, name text, answer text, sqlstate text, message text'
+    ),
+    ('late', 'text[], timestamptz', 'deleted bigint'),
+    ('heard', 'text[], timestamptz', 'runs uuid[]'),
+    ('wake', 'uuid[], text[], timestamptz', 'woken bigint'),
+    ('due', '', 'due_in double precision')
 $$;
 
--- The call of a queue's own function, NULL when it has none.
-create or replace function absurd_swift.planned_call(p_kind text, p_queue text)
+-- The body of a queue's own function: the statement, kept.
+create or replace function absurd_swift.planned_body(p_kind text, p_statement text)
+  returns text
+  language sql
+  immutable
+as $$
+  select case
+    when p_kind <> 'load'
+      then format(E'\n#variable_conflict use_column\nbegin\n  return query %s;\nend;\n', p_statement)
+    -- "return query" would read, and detoast, what is beyond the bytes that the caller can take.
+    else format(
+      E'\ndeclare\n  v_bytes bigint := 0;\nbegin\n  for "position", step, state in %s loop\n    return next;\n'
+      '    v_bytes := v_bytes + octet_length(step) + coalesce(octet_length(state), 0);\n'
+      '    exit when v_bytes >= $4;\n  end loop;\nend;\n',
+      p_statement
+    )
+  end
+$$;
+
+-- The call of a queue's own function with p_arity arguments, at most 9; NULL when it has none.
+create or replace function absurd_swift.planned_call(p_kind text, p_queue text, p_arity integer)
   returns text
   language plpgsql
   stable
 as $$
+declare
+  v_name text := format('absurd_swift.%I', p_kind || ':' || p_queue);
 begin
-  if to_regproc(format('absurd_swift.%I', p_kind || ':' || p_queue)) is null then
+  if to_regproc(v_name) is null then
     return null;
   end if;
-  return format('select * from absurd_swift.%I', p_kind || ':' || p_queue) || case p_kind
-    when 'claim' then '($1, $2, $3, $4, $5)'
-    when 'done' then '($1, $2, $3, $4, $5, $6)'
-    when 'step' then '($1, $2, $3, $4, $5, $6, $7)'
-    when 'spawn' then '($1, $2, $3, $4, $5, $6, $7, $8)'
-  end;
+  return 'select * from ' || v_name
+    || '(' || left('$1, $2, $3, $4, $5, $6, $7, $8, $9', greatest(4 * p_arity - 2, 0)) || ')';
 end;
 $$;
 
@@ -79,7 +120,8 @@ begin
       and to_regclass(format('absurd.%I', 'r_' || q.queue_name)) is not null
     order by q.queue_name, k.kind
   loop
-    v_body := format(E'\n#variable_conflict use_column\nbegin\n  return query %s;\nend;\n',
+    v_body := absurd_swift.planned_body(
+      v_function.kind,
       case v_function.kind
         when 'claim' then absurd_swift.claim_statement(v_function.queue_name)
         when 'done' then absurd_swift.complete_statement(v_function.queue_name, true, false)
@@ -87,7 +129,19 @@ begin
         when 'spawn' then absurd_swift.spawn_statement(
           v_function.queue_name, v_function.storage_mode = 'partitioned', false
         )
-      end);
+        when 'load' then absurd_swift.load_statement(v_function.queue_name)
+        when 'renew' then absurd_swift.renew_statement(v_function.queue_name, true)
+        when 'want' then absurd_swift.wanted_events_statement(v_function.queue_name)
+        when 'place' then absurd_swift.place_events_statement(v_function.queue_name)
+        when 'hold' then absurd_swift.hold_events_statement(v_function.queue_name, true)
+        when 'await' then absurd_swift.await_event_statement(v_function.queue_name, true)
+        when 'emit' then absurd_swift.emit_statement(v_function.queue_name, false)
+        when 'late' then absurd_swift.delete_late_waits_statement(v_function.queue_name)
+        when 'heard' then absurd_swift.lock_waiting_runs_statement(v_function.queue_name)
+        when 'wake' then absurd_swift.wake_runs_statement(v_function.queue_name)
+        when 'due' then absurd_swift.due_in_statement(v_function.queue_name)
+      end
+    );
     if v_body is distinct from v_function.body then
       queue_name := v_function.queue_name;
       -- The generic plan is the only one: values must not flip it, and planning is what it is to save.

@@ -30,7 +30,7 @@ struct PlannedFunctionTests {
                 #expect(try await queue.checkpoint([(claim, "s", "1")]).map(\.answer) == ["stored"])
                 #expect(try await queue.finish([.init(claim, "complete", "1")]).map(\.answer) == ["done"])
             }
-            #expect(try await functions(queue).count == 8)
+            #expect(try await functions(queue).count == 30)
         }
     }
 
