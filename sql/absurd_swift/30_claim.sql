@@ -1,3 +1,6 @@
+-- Its form before p_relaxed.
+drop function if exists absurd_swift.claim(text, text, integer, integer, timestamptz, boolean);
+
 -- Claim up to p_limit due runs of a queue, oldest first.
 --
 -- p_claim_timeout: seconds, 0 for a claim without expiry. p_limit 0 sweeps only. p_due_from: lower
@@ -6,6 +9,10 @@
 -- due earlier need a claim without bound now and then. p_sweep: first cancel by policy and fail
 -- expired claims (31_sweeps); what these set free is claimed by the same call. A run whose policy has ended
 -- it is not claimed even when no sweep has come to it.
+--
+-- p_relaxed: the commit that follows need not wait for the disk or for standbys, unless a sweep has done
+-- something. For callers whose transaction is this statement alone: what a crash undoes then is the claim,
+-- whose holder is refused from there on, and no attempt is spent.
 --
 -- The planner settings matter: without them the plan flips to a sort or a scan of the backlog as tables
 -- grow, or before they are analyzed. They hold in what this function calls too, where whatever needs an
@@ -22,7 +29,8 @@ create or replace function absurd_swift.claim(
   p_claim_timeout integer,
   p_limit integer,
   p_due_from timestamptz default null,
-  p_sweep boolean default true
+  p_sweep boolean default true,
+  p_relaxed boolean default false
 )
   returns table(
     run_id uuid,
@@ -59,6 +67,10 @@ begin
   end if;
   if v_limit = 0 then
     return;
+  end if;
+  -- What was written before in this transaction is not ours to risk.
+  if p_relaxed and pg_current_xact_id_if_assigned() is null then
+    perform set_config('synchronous_commit', 'off', true);
   end if;
   -- The clock is read after the sweeps, so that the retries they made are due for this claim. The token
   -- is later than the run's previous one even when the clock stands still or steps back.

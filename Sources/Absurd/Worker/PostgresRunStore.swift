@@ -18,7 +18,7 @@ package struct PostgresRunStore: RunStore {
             """
             select run_id, task_id, attempt, task_name, params, retry_strategy, max_attempts, headers, wake_event,
               event_payload, token, due, resumed
-            from absurd_swift.claim($1, $2, $3, $4, $6, $5)
+            from absurd_swift.claim($1, $2, $3, $4, $6, $5, true)
             """,
             [
                 .text(request.holder.queue), .text(request.holder.worker), .int(Int64(request.timeout)),

@@ -4,16 +4,40 @@ import Synchronization
 
 /// What size costs: of the backlog, of the process, of doing nothing.
 extension Bench {
-    /// One claim at a time, completed afterwards, behind 1,000 due tasks and then behind many.
+    /// One claim at a time, completed afterwards, behind 1,000 due tasks and behind many, in turn, so that both
+    /// meet the same machine.
     func backlog() async throws -> BenchFigure {
         let usage = ProcessUsage()
         let samples = 1000
-        try await fill(due: 1000 + samples, ended: 0, sleeping: 0)
-        let small = try await claimOneByOne(samples)
-        try await fill(due: settings.count, ended: settings.count, sleeping: settings.count / 10)
-        let start = ContinuousClock.now
-        let large = try await claimOneByOne(samples)
-        let (few, many) = (small.percentilesMs, large.percentilesMs)
+        let long = queue + "_long"
+        try await client.createQueue(long)
+        do {
+            try await fill(queue, due: 1000 + samples, ended: 0, sleeping: 0)
+            try await fill(
+                long, due: settings.count + samples, ended: settings.count, sleeping: settings.count / 10)
+            try await writeBack()
+            var times: [String: [Duration]] = [:]
+            let start = ContinuousClock.now
+            for round in 0..<samples {
+                for queue in round.isMultiple(of: 2) ? [queue, long] : [long, queue] {
+                    times[queue, default: []].append(try await claimOne(from: queue))
+                }
+            }
+            let seconds = seconds(since: start)
+            try await client.dropQueue(long)
+            return figure(
+                samples, seconds, usage, behindFew: (times[queue] ?? []).percentilesMs,
+                behindMany: (times[long] ?? []).percentilesMs)
+        } catch {
+            try? await client.dropQueue(long)
+            throw error
+        }
+    }
+
+    private func figure(
+        _ samples: Int, _ seconds: Double, _ usage: ProcessUsage, behindFew few: [String: Double],
+        behindMany many: [String: Double]
+    ) -> BenchFigure {
         var measured: [String: Double] = [:]
         for name in ["p50", "p95", "p99"] {
             guard let before = few[name], let after = many[name] else { continue }
@@ -21,22 +45,20 @@ extension Bench {
             measured["ratio \(name)"] = after / before
         }
         return figure(
-            samples, seconds(since: start), unit: "claims/s", usage, percentiles: many, measured: measured)
+            samples, seconds, unit: "claims/s", usage, percentiles: many, measured: measured)
     }
 
-    private func claimOneByOne(_ count: Int) async throws -> [Duration] {
-        var times: [Duration] = []
-        for _ in 0..<count {
-            let start = ContinuousClock.now
-            let runs = try await client.claimRuns(on: queue, workerID: "bench")
-            times.append(ContinuousClock.now - start)
-            for run in runs { try await client.complete(run, result: JSONValue.null) }
-        }
-        return times
+    private func claimOne(from queue: String) async throws -> Duration {
+        let start = ContinuousClock.now
+        let runs = try await client.claimRuns(on: queue, workerID: "bench")
+        let time = ContinuousClock.now - start
+        for run in runs { try await client.complete(run, result: JSONValue.null) }
+        return time
     }
 
     /// Writes rows as spawning, completing and sleeping would have left them, and lets the statistics know.
-    private func fill(due: Int, ended: Int, sleeping: Int) async throws {
+    private func fill(_ queue: String, due: Int, ended: Int, sleeping: Int) async throws {
+        let (tasks, runs) = ("absurd.\"t_\(queue)\"", "absurd.\"r_\(queue)\"")
         for (state, count, time) in [
             ("pending", due, "now() - random() * interval '1 hour'"), ("completed", ended, "now()"),
             ("sleeping", sleeping, "now() + interval '1 day' * (1 + random())"),
@@ -44,18 +66,25 @@ extension Bench {
             _ = try await rows(
                 """
                 with t as (
-                  insert into \(table("t")) (task_id, task_name, params, state, attempts)
+                  insert into \(tasks) (task_id, task_name, params, state, attempts)
                   select absurd.portable_uuidv7(), 'filler', '{"number": 1}', '\(state)', 1
                   from generate_series(1, \(count))
                   returning task_id
                 )
-                insert into \(table("r")) (run_id, task_id, attempt, state, available_at, completed_at)
+                insert into \(runs) (run_id, task_id, attempt, state, available_at, completed_at)
                 select absurd.portable_uuidv7(), task_id, 1, '\(state)', \(time),
                   case when '\(state)' = 'completed' then now() end
                 from t
                 """)
         }
-        _ = try await rows("vacuum analyze \(table("r")), \(table("t"))")
+        _ = try await rows("vacuum analyze \(runs), \(tasks)")
+    }
+
+    /// Has the filled pages written now rather than during the claims, where the user may say so.
+    private func writeBack() async throws {
+        do {
+            _ = try await rows("checkpoint")
+        } catch let error as AbsurdError where error.sqlState == "42501" {}
     }
 
     /// Handlers that all execute at the same time.

@@ -86,6 +86,85 @@ struct ExtensionPlanTests {
     }
 
     /// No table is scanned, and no more rows are fetched than so many for each row of the call.
+    @Test(arguments: QueueVariant.unpartitioned, [false, true])
+    func `waits, emissions, renewals and looks read about what they touch beside 5,000 of everything`(
+        _ variant: QueueVariant, isAnalyzed: Bool
+    ) async throws {
+        for isPlanned in [false, true] {
+            try await variant.withQueue { queue in
+                try await queue.makeMissingIndexes()
+                if isPlanned { try await queue.makeMissingFunctions() }
+                try await expectReadsOfWaits(queue, isAnalyzed: isAnalyzed)
+            }
+        }
+    }
+
+    private func expectReadsOfWaits(_ queue: ExtensionQueue, isAnalyzed: Bool) async throws {
+        try await fillWithWaits(queue, isAnalyzed: isAnalyzed)
+        try await queue.spawn(Array(repeating: "task", count: 20))
+        let claims = try await queue.claim(limit: 20, timeout: 3600)
+        let children = claims.map(\.task)
+        try await expectReads(queue, perRow: 2, 20) { _ = try await queue.renew(claims, timeout: 7200) }
+        try await expectReads(queue, perRow: 2, 10) {
+            _ = try await queue.checkpoint(claims[..<10].map { ($0, "before", "1") })
+        }
+        try await expectReads(queue, perRow: 6, 10) {
+            let answers = try await queue.awaitEvent(claims[..<10].map { ($0, "s", "new \($0.run)") })
+            #expect(answers.allSatisfy { $0.answer == "parked" })
+        }
+        try await expectReads(queue, perRow: 6, 10) {
+            let answers = try await queue.awaitTask(
+                zip(claims[10...], children).map { ($0, "s", $1) })
+            #expect(answers.allSatisfy { $0.answer == "parked" })
+        }
+        try await expectReads(queue, perRow: 16, 10) {
+            let answers = try await queue.emitTogether(claims[..<10].map { ("new \($0.run)", "1") })
+            #expect(answers.allSatisfy { $0.answer == "emitted" })
+        }
+        try await expectReads(queue, perRow: 1, 3) { _ = try await queue.arm() }
+        let resumed = try await queue.claim(limit: 20, timeout: 3600)
+        #expect(resumed.count == 10)
+        try await expectReads(queue, perRow: 5, 10) {
+            let rows = try await queue.connection.query(
+                "select * from absurd_swift.load_checkpoints('q', $1)",
+                [.uuidArray(resumed.map(\.run))])
+            #expect(rows.count == 20)
+        }
+        try await expectReads(queue, perRow: 6, 10) {
+            _ = try await queue.finish(resumed.map { .init($0, "sleep", "1", step: "z", delay: 60) })
+        }
+    }
+
+    /// Tasks that wait for events, with their checkpoints, beside as many that have ended.
+    private func fillWithWaits(_ queue: ExtensionQueue, isAnalyzed: Bool) async throws {
+        try await queue.run(
+            """
+            with t as (
+              insert into absurd.t_q (task_id, task_name, params, state, attempts)
+              select absurd.portable_uuidv7(), 'task', '{}', case when n % 2 = 0 then 'completed' else 'sleeping' end, 1
+              from generate_series(1, 10000) n
+              returning task_id, state
+            ), r as (
+              insert into absurd.r_q (run_id, task_id, attempt, state, available_at, wake_event)
+              select absurd.portable_uuidv7(), task_id, 1, state, 'infinity',
+                case when state = 'sleeping' then 'event ' || task_id end
+              from t
+              returning run_id, task_id, state, wake_event
+            ), w as (
+              insert into absurd.w_q (task_id, run_id, step_name, event_name, created_at)
+              select task_id, run_id, 's', wake_event, now() from r where state = 'sleeping'
+              returning event_name
+            ), e as (
+              insert into absurd.e_q (event_name, payload, emitted_at) select event_name, null, 'epoch' from w
+            )
+            insert into absurd.c_q (task_id, checkpoint_name, state, status, owner_run_id, updated_at)
+            select task_id, 'first', '1', 'committed', run_id, now() from r
+            """)
+        if isAnalyzed {
+            try await queue.run("analyze absurd.t_q, absurd.r_q, absurd.c_q, absurd.e_q, absurd.w_q")
+        }
+    }
+
     private func expectReads(
         _ queue: ExtensionQueue, perRow: Int, _ rows: Int64, slack: Int = 10,
         sourceLocation: SourceLocation = #_sourceLocation,
@@ -98,7 +177,7 @@ struct ExtensionPlanTests {
                     """
                     select sum(seq_scan)::integer as scans, sum(seq_tup_read + idx_tup_fetch)::integer as reads
                       from pg_stat_xact_user_tables
-                     where relname ~ '^[trcw]_q(_|$)'
+                     where relname ~ '^[trcwe]_q(_|$)'
                     """)[0]
                 return (try row.decode("scans"), try row.decode("reads"))
             }
