@@ -13,12 +13,14 @@ enum Workload: String, CaseIterable, Sendable {
     case threeSteps = "three-steps"
     /// Waits for one event after the other.
     case rounds
+    /// Nothing at all.
+    case empty
 
     var connections: Int { 8 }
 
     var options: WorkerOptions {
         var options = WorkerOptions()
-        options.concurrency = 16
+        options.concurrency = self == .empty ? 500 : 16
         options.pollInterval = .milliseconds(50)
         if self == .threeSteps { options.claimTimeout = .seconds(3) }
         return options
@@ -28,6 +30,7 @@ enum Workload: String, CaseIterable, Sendable {
         switch self {
         case .threeSteps: threeStepsHandler(client, queue: queue, console)
         case .rounds: roundsHandler(queue: queue)
+        case .empty: Handler("empty") { _ in .complete }
         }
     }
 }

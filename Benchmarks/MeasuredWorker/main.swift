@@ -1,6 +1,6 @@
 // One worker process of a measurement.
 //
-//     MeasuredWorker three-steps|rounds QUEUE
+//     MeasuredWorker three-steps|rounds|empty QUEUE
 //
 // The database is that of ABSURD_DATABASE_URL. The program that measures talks to it through the standard streams,
 // one line a message; at the end of its input the worker stops gracefully.

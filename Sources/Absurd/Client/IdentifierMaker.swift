@@ -18,6 +18,7 @@ package final class IdentifierMaker: Sendable {
         var measured: ContinuousClock.Instant
     }
     private let offset = Mutex<Offset?>(nil)
+    private let random = Mutex(RandomWords())
 
     package init() {}
 
@@ -39,17 +40,17 @@ package final class IdentifierMaker: Sendable {
     package func next() -> UUID {
         let offset = offset.withLock { $0?.microseconds ?? 0 }
         let now = PostgresTimestamp(Date()).microseconds + offset
-        return Self.uuid(milliseconds: now / 1000 + Self.unixEpoch)
+        let (first, second) = random.withLock { ($0.next(), $0.next()) }
+        return Self.uuid(milliseconds: now / 1000 + Self.unixEpoch, first, second)
     }
 
     /// Milliseconds from the Unix epoch to Postgres' own, 2000-01-01.
     private static let unixEpoch: Int64 = 946_684_800_000
 
     /// RFC 9562, section 5.7: 48 bits of milliseconds, the version, the variant, and 74 random bits.
-    private static func uuid(milliseconds: Int64) -> UUID {
-        var random = SystemRandomNumberGenerator()
-        let high = UInt64(bitPattern: milliseconds) << 16 | 0x7000 | random.next() & 0x0fff
-        let low = random.next() >> 2 | 0x8000_0000_0000_0000
+    private static func uuid(milliseconds: Int64, _ first: UInt64, _ second: UInt64) -> UUID {
+        let high = UInt64(bitPattern: milliseconds) << 16 | 0x7000 | first & 0x0fff
+        let low = second >> 2 | 0x8000_0000_0000_0000
         func byte(_ word: UInt64, _ index: UInt64) -> UInt8 {
             UInt8(truncatingIfNeeded: word >> (56 - 8 * index))
         }

@@ -19,7 +19,11 @@ package struct JSONText: Hashable, Sendable {
 
     /// Encodes a value; dates as ISO 8601 text with microseconds, data as base64.
     package init(encoding value: some Encodable) throws {
-        if value is JSONNull || (value as? JSONValue) == .null {
+        if let value = value as? JSONValue {
+            text = try value.text()
+            return
+        }
+        if value is JSONNull {
             self = .null
             return
         }

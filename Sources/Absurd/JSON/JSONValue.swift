@@ -52,9 +52,9 @@ extension JSONValue {
     /// thousands.
     package static let maximumDepth = 500
 
-    /// - Parameter path: Of the array or object that is about to be encoded or decoded.
-    private static func checkDepth(_ path: [any CodingKey], _ code: AbsurdError.Code) throws {
-        guard path.count < maximumDepth else {
+    /// - Parameter depth: Of the array or object that is about to be encoded or decoded.
+    static func checkDepth(_ depth: Int, _ code: AbsurdError.Code) throws {
+        guard depth < maximumDepth else {
             throw AbsurdError(code, "a JSON document must not be nested deeper than \(maximumDepth) levels")
         }
     }
@@ -75,7 +75,7 @@ extension JSONValue: Codable {
         } else if let value = try? container.decode(String.self) {
             self = .string(value)
         } else {
-            try Self.checkDepth(decoder.codingPath, .undecodable)
+            try Self.checkDepth(decoder.codingPath.count, .undecodable)
             // Asks only for the kind, so that an error inside is not lost.
             if (try? decoder.unkeyedContainer()) != nil {
                 self = .array(try container.decode([JSONValue].self))
@@ -94,10 +94,10 @@ extension JSONValue: Codable {
         case .double(let value): try container.encode(value)
         case .string(let value): try container.encode(value)
         case .array(let value):
-            try Self.checkDepth(encoder.codingPath, .unencodable)
+            try Self.checkDepth(encoder.codingPath.count, .unencodable)
             try container.encode(value)
         case .object(let value):
-            try Self.checkDepth(encoder.codingPath, .unencodable)
+            try Self.checkDepth(encoder.codingPath.count, .unencodable)
             try container.encode(value)
         }
     }

@@ -34,6 +34,31 @@ struct ValueTests {
         #expect(throws: EncodingError.self) { try JSONText(encoding: JSONValue.double(.nan)) }
     }
 
+    @Test(arguments: [
+        JSONValue.null, true, false, 0, -1, .integer(.max), .integer(.min), 0.5, 1.0, -0.0, 1e-7, 1e300, .double(.leastNonzeroMagnitude),
+        .double(.greatestFiniteMagnitude), .double(.pi), "", "plain", "ünïcode 🐟 \u{2028} \u{7f}",
+        .string(String(String.UnicodeScalarView((1..<0x30).compactMap(Unicode.Scalar.init)))),
+        "quotes \" and \\ and /", [], [:], [1, [2, [nil, "x"]], [:]], ["": ["a\n\"b": [1.5, "c"]]],
+    ])
+    func `a JSON value is written as Foundation writes it`(value: JSONValue) throws {
+        struct Wrapped: Encodable {
+            var value: JSONValue
+            func encode(to encoder: any Encoder) throws { try value.encode(to: encoder) }
+        }
+        #expect(try value.text() == JSONText(encoding: Wrapped(value: value)).text)
+        #expect(try JSONText(value.text()).value() == value)
+    }
+
+    @Test func `identifiers are all different and of version 7`() {
+        let maker = IdentifierMaker()
+        let identifiers = (0..<10_000).map { _ in maker.next() }
+        #expect(Set(identifiers).count == identifiers.count)
+        #expect(identifiers.allSatisfy { $0.uuid.6 >> 4 == 7 && $0.uuid.8 >> 6 == 2 })
+        // No random bit is stuck.
+        let bits = identifiers.reduce((0, 255)) { ($0.0 | $1.uuid.15, $0.1 & $1.uuid.15) }
+        #expect(bits == (255, 0))
+    }
+
     @Test func `documents are nested up to 500 levels, in both directions`() throws {
         func nested(_ depth: Int) -> JSONValue {
             (0..<depth).reduce(JSONValue.null) { inner, level in level % 2 == 0 ? [inner] : ["k": inner] }
