@@ -124,7 +124,7 @@ let package = Package(
         .testTarget(
             name: "AbsurdTests",
             dependencies: [
-                "Absurd", "LibPQ", "TestSupport",
+                "Absurd", "EphemeralPostgres", "LibPQ", "TestSupport",
                 .product(name: "InMemoryLogging", package: "swift-log"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
                 .product(name: "Logging", package: "swift-log"),

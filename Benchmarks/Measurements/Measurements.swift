@@ -7,7 +7,7 @@ struct Measurements: AsyncParsableCommand {
         abstract: "Measures what swift-absurd promises. Exit code 1 when a promise is broken.",
         subcommands: [
             Endurance.self, ClaimFlatness.self, SuspendedMemory.self, SharedQueue.self, NotificationCost.self,
-            OldTransaction.self, Soak.self, AwaitedResults.self, BenchRun.self,
+            OldTransaction.self, StorageSettings.self, Soak.self, AwaitedResults.self, BenchRun.self,
         ])
 }
 

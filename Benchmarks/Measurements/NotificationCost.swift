@@ -68,7 +68,8 @@ struct NotificationCost: AsyncParsableCommand {
 
     private func verdict(_ rates: [String: Double]) -> Report {
         var report = Report(
-            measurement: "\(spawners) connections that spawn while no worker is idle, \(rounds) times \(seconds) s")
+            measurement:
+                "\(spawners) connections that spawn while no worker is idle, \(rounds) times \(seconds) s")
         let (silent, telling) = (rates["silent"] ?? .nan, rates["telling"] ?? .nan)
         report.add("without notifications", silent, "tasks/s")
         report.add("with notifications", telling, "tasks/s")

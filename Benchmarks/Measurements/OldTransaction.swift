@@ -24,7 +24,8 @@ struct OldTransaction: AsyncParsableCommand {
                     let session = try await database.connect()
                     if isHeld {
                         try await session.execute(
-                            script: "begin isolation level repeatable read; select count(*) from absurd.queues")
+                            script:
+                                "begin isolation level repeatable read; select count(*) from absurd.queues")
                     }
                     let rate = try await draining.rate(of: tasks, processes: 1)
                     progress("\(isHeld ? "held" : "free"): \(Int(rate)) tasks a second")

@@ -40,7 +40,8 @@ struct SharedQueue: AsyncParsableCommand {
         }
         for processes in [2, 4, 8] {
             report.promise(
-                "\(processes) processes drain at least 0.8 of what one does", (rates[processes] ?? 0) / alone >= 0.8)
+                "\(processes) processes drain at least 0.8 of what one does",
+                (rates[processes] ?? 0) / alone >= 0.8)
         }
         return report
     }

@@ -35,7 +35,8 @@ struct ValueTests {
     }
 
     @Test(arguments: [
-        JSONValue.null, true, false, 0, -1, .integer(.max), .integer(.min), 0.5, 1.0, -0.0, 1e-7, 1e300, .double(.leastNonzeroMagnitude),
+        JSONValue.null, true, false, 0, -1, .integer(.max), .integer(.min), 0.5, 1.0, -0.0, 1e-7, 1e300,
+        .double(.leastNonzeroMagnitude),
         .double(.greatestFiniteMagnitude), .double(.pi), "", "plain", "ünïcode 🐟 \u{2028} \u{7f}",
         .string(String(String.UnicodeScalarView((1..<0x30).compactMap(Unicode.Scalar.init)))),
         "quotes \" and \\ and /", [], [:], [1, [2, [nil, "x"]], [:]], ["": ["a\n\"b": [1.5, "c"]]],
@@ -46,7 +47,6 @@ struct ValueTests {
             func encode(to encoder: any Encoder) throws { try value.encode(to: encoder) }
         }
         #expect(try value.text() == JSONText(encoding: Wrapped(value: value)).text)
-        #expect(try JSONText(value.text()).value() == value)
     }
 
     @Test func `identifiers are all different and of version 7`() {
