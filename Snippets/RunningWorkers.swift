@@ -36,6 +36,16 @@ func longHandlers(_ absurd: AbsurdClient, handlers: [Handler]) throws -> WorkerP
     return try WorkerPool(absurd, queue: "videos", handlers: handlers, options: options)
 }
 
+func limited(_ convert: @escaping @Sendable (String) async throws -> Void) -> Handler {
+    // snippet.limit
+    let video = TaskKind<String, Void>("convert", queue: "videos", maxAttempts: 3)
+    let handler = Handler(video, attemptTimeout: .minutes(30)) { file, context in
+        try await context.step("convert") { try await convert(file) }
+    }
+    // snippet.end
+    return handler
+}
+
 func pooler(_ url: String) throws -> AbsurdClient {
     // snippet.pooler
     var configuration = AbsurdConfiguration(url)

@@ -9,7 +9,8 @@
 --   release     back to the queue, due now, the attempt unspent
 --
 -- Answers done (task_state is the task's state now), repeated, lost, cancelled, failed, refused, busy.
--- A refused row leaves its run running.
+-- A refused row leaves its run running. repeated: the run was completed with this result or failed with this
+-- reason under this token, or was parked under it.
 --
 -- Locks: the runs of all rows that pass the fence by run_id, then their tasks, checkpoints, waits;
 -- after a task ended, what wake_result_waits locks. With p_wait = false runs and tasks SKIP LOCKED.

@@ -67,7 +67,7 @@ begin
   end if;
   if false = any (v_answered) then
     return query select * from absurd_swift.finish_rest(
-      p_queue, p_worker, p_runs, p_tokens, p_actions, v_answered
+      p_queue, p_worker, p_runs, p_tokens, p_actions, p_payloads, v_answered
     );
   end if;
 end;

@@ -10,6 +10,8 @@ public struct ExecutionEnded: Error, Hashable, Sendable, CustomStringConvertible
         case claimLost
         /// The task was cancelled, or the worker is stopping and gives the run back.
         case cancelled
+        /// The handler has executed for longer than its ``Handler/attemptTimeout``; the attempt fails.
+        case timedOut
         /// The handler has returned already; the call came from something that it left running.
         case finished
     }
@@ -21,6 +23,7 @@ public struct ExecutionEnded: Error, Hashable, Sendable, CustomStringConvertible
         case .suspended: "the run is suspended; the handler runs again when it is due"
         case .claimLost: "the run is held by another worker or was taken away"
         case .cancelled: "the task was cancelled or its worker is stopping"
+        case .timedOut: "the handler has executed for longer than its attempt timeout"
         case .finished: "the handler has already returned"
         }
     }

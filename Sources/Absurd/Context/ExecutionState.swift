@@ -4,7 +4,7 @@
 package struct ExecutionState: Sendable {
     /// Why no more durable calls are taken.
     package enum End: Hashable, Sendable {
-        case suspended, claimLost, taskCancelled, runFailed, stopping, finished
+        case suspended, claimLost, taskCancelled, runFailed, stopping, timedOut, finished
     }
 
     package enum Phase: Hashable, Sendable {
@@ -120,12 +120,12 @@ package struct ExecutionState: Sendable {
     ///
     /// True when this call ended it.
     ///
-    /// While a parking statement is under way a lost claim is not believed: it may just have been parked, and
-    /// the answer will tell.
+    /// While a parking statement is under way a lost claim is not believed, since it may just have been parked, and
+    /// the time of an execution that is being parked is not over: the answer will tell.
     @discardableResult
     package mutating func end(_ reason: End) -> Bool {
         if case .ended = phase { return false }
-        if phase == .parking, reason == .claimLost { return false }
+        if phase == .parking, reason == .claimLost || reason == .timedOut { return false }
         phase = .ended(reason)
         return true
     }
@@ -137,6 +137,7 @@ extension ExecutionState.End {
         case .suspended: .suspended
         case .claimLost, .runFailed: .claimLost
         case .taskCancelled, .stopping: .cancelled
+        case .timedOut: .timedOut
         case .finished: .finished
         }
     }

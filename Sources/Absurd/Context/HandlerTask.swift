@@ -5,12 +5,20 @@ import Synchronization
 /// A child task for each handler, only to have something to cancel, would cost more than everything else a short
 /// execution needs (`docs/decisions/040-a-handler-runs-in-its-executions-task.md`).
 final class HandlerTask: Sendable {
-    private enum State {
+    private enum Phase {
         case notStarted
         case running(Reference)
         case over
         /// The execution ended before its handler began.
         case cancelled
+    }
+
+    private struct State {
+        var phase = Phase.notStarted
+        /// When the handler was cancelled while it ran.
+        var cancelledAt: ContinuousClock.Instant?
+        /// After how long it is said next that the handler goes on all the same.
+        var patience = Duration.seconds(5)
     }
 
     // `cancel()` is the one call that another task may make, and it is made in the lock, in which `during` also
@@ -19,7 +27,7 @@ final class HandlerTask: Sendable {
         let task: UnsafeCurrentTask
     }
 
-    private let state = Mutex(State.notStarted)
+    private let state = Mutex(State())
 
     /// Runs `body`; cancels the current task if ``cancel()`` is or was called.
     func during<Value>(_ body: () async -> Value) async -> Value {
@@ -28,22 +36,36 @@ final class HandlerTask: Sendable {
             return await body()
         }
         let isCancelled = state.withLock { state in
-            if case .cancelled = state { return true }
-            state = .running(reference)
+            if case .cancelled = state.phase { return true }
+            state.phase = .running(reference)
             return false
         }
         if isCancelled { reference.task.cancel() }
-        defer { state.withLock { $0 = .over } }
+        defer { state.withLock { $0.phase = .over } }
         return await body()
     }
 
     func cancel() {
         state.withLock { state in
-            switch state {
-            case .notStarted: state = .cancelled
-            case .running(let reference): reference.task.cancel()
+            switch state.phase {
+            case .notStarted: state.phase = .cancelled
+            case .running(let reference):
+                state.cancelledAt = state.cancelledAt ?? .now
+                reference.task.cancel()
             case .over, .cancelled: break
             }
+        }
+    }
+
+    /// For how long the handler has gone on after it was cancelled, when that is to be said: after five seconds, and
+    /// then each time when it has become twice as long.
+    func overstay(at now: ContinuousClock.Instant) -> Duration? {
+        state.withLock { state in
+            guard case .running = state.phase, let cancelledAt = state.cancelledAt else { return nil }
+            let overstay = now - cancelledAt
+            guard overstay >= state.patience else { return nil }
+            state.patience = overstay * 2
+            return overstay
         }
     }
 }

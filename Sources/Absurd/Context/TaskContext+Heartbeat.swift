@@ -11,6 +11,8 @@ extension TaskContext {
             try duration.map { try max($0.wholeSeconds("the time of a heartbeat"), 1) } ?? claimSeconds
         // A claim without end needs no renewal; the call still asks whether it stands.
         let renewal = RenewWrite(key: run.key, claimTimeout: seconds > 0 ? seconds : nil)
+        let start = ContinuousClock.now
         _ = try await write { try await $0.renew(renewal) }
+        renewed(by: seconds, sentAt: start)
     }
 }

@@ -96,7 +96,9 @@ extension TaskContext {
     package func store(_ state: JSONText, as checkpoint: String) async throws -> JSONText? {
         let write = CheckpointWrite(
             key: run.key, step: checkpoint, state: state, claimTimeout: claimSeconds > 0 ? claimSeconds : nil)
+        let start = ContinuousClock.now
         let answer = try await self.write { try await $0.checkpoint(write) }
+        renewed(by: claimSeconds, sentAt: start)
         if case .kept(let stored) = answer {
             cached(checkpoint, stored)
             return stored ?? .null

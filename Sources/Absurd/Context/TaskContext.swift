@@ -19,7 +19,9 @@ public final class TaskContext: Sendable {
     /// Everybody who waits for the state to change; resumed all together, each looks again.
     private let changes = ChangeSignal()
     /// The Swift task in which the handler runs, to be cancelled when the execution ends before the handler does.
-    private let handlerTask = HandlerTask()
+    let handlerTask = HandlerTask()
+    /// How long the claim lasts as far as can be told here.
+    let lease: Mutex<ClaimLease>
 
     package init(
         run: ClaimedRun, checkpoints: [String: JSONText?], writer: RunWriter, client: AbsurdClient,
@@ -31,6 +33,7 @@ public final class TaskContext: Sendable {
         self.claimSeconds = claimTimeout
         self.observer = observer
         self.state = Mutex(ExecutionState(checkpoints: checkpoints))
+        self.lease = Mutex(ClaimLease(seconds: claimTimeout, from: run.receivedAt))
     }
 }
 
@@ -235,11 +238,27 @@ extension TaskContext {
 // MARK: - The end
 
 extension TaskContext {
-    /// Ends the execution from outside: the claim is gone, or the worker stops.
-    package func end(_ reason: ExecutionState.End) {
-        guard state.withLock({ $0.end(reason) }) else { return }
+    /// Ends the execution from outside: the claim is gone, its time is over, or the worker stops.
+    ///
+    /// False when it had ended, or when a parking statement is under way whose answer will tell.
+    @discardableResult
+    package func end(_ reason: ExecutionState.End) -> Bool {
+        guard state.withLock({ $0.end(reason) }) else { return false }
         handlerTask.cancel()
         changes.signal()
+        return true
+    }
+
+    /// Ends an execution whose time is over; false when it ended otherwise, also by being parked just now.
+    package func timeOut() async -> Bool {
+        while true {
+            let ticket = changes.ticket()
+            switch phase {
+            case .ended: return false
+            case .running: if end(.timedOut) { return true }
+            case .parking: await changes.wait(after: ticket)
+            }
+        }
     }
 
     /// Runs the handler in the current Swift task, which is cancelled if the execution ends before the handler.
@@ -269,9 +288,22 @@ extension TaskContext {
     package func writesAnswered() async {
         while !Task.isCancelled {
             let ticket = changes.ticket()
-            if state.withLock({ $0.writesInFlight == 0 && $0.phase != .parking }) { return }
+            if areWritesAnswered { return }
             await changes.waitUnlessCancelled(after: ticket)
         }
+    }
+
+    /// The same, whether the current task is cancelled or not.
+    package func writesAnsweredDespiteCancellation() async {
+        while true {
+            let ticket = changes.ticket()
+            if areWritesAnswered { return }
+            await changes.wait(after: ticket)
+        }
+    }
+
+    private var areWritesAnswered: Bool {
+        state.withLock { $0.writesInFlight == 0 && $0.phase != .parking }
     }
 
     package func cached(_ checkpoint: String, _ value: JSONText?) {

@@ -30,7 +30,8 @@ public struct TaskFailure: Error, Hashable, Sendable {
         public static func at(_ date: Date) -> Retry { Retry(kind: .at(PostgresTimestamp(date))) }
     }
 
-    /// The kind of error: the Swift type that was thrown, or `$ClaimTimeout` and the like.
+    /// The kind of error: the Swift type that was thrown, or one of those that no handler throws: `$ClaimTimeout`,
+    /// `$AttemptTimeout`.
     public var name: String
     /// What happened, for people.
     public var message: String
@@ -61,6 +62,13 @@ extension TaskFailure {
         case let error as DecodingError: self.init(describe(error), name: "DecodingError")
         default: self.init(String(describing: error), name: String(describing: type(of: error)))
         }
+    }
+
+    /// The failure of an attempt whose handler has executed for longer than it may.
+    package static func attemptTimeout(_ limit: Duration) -> TaskFailure {
+        TaskFailure(
+            "the handler executed for longer than its attempt timeout of \(limit.inSeconds) seconds",
+            name: "$AttemptTimeout")
     }
 
     /// The failure that a stored `failure_reason` describes, whoever wrote it.

@@ -23,6 +23,9 @@ public struct WorkerEvent: Sendable {
         case deferred(RunInfo, delay: Duration)
         /// The run was given back at shutdown, its attempt unspent.
         case released(RunInfo)
+        /// The claim has run out, because the handler neither recorded a step nor sent a heartbeat for a whole claim
+        /// timeout: from now on another worker may take the run over.
+        case claimLapsed(RunInfo)
         /// The claim was gone before the handler ended; whatever it returned was dropped.
         case claimLost(RunInfo)
         /// The task was cancelled while its handler was executing.

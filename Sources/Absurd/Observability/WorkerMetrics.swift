@@ -36,6 +36,7 @@ package final class WorkerMetrics: Sendable {
         case .suspended(let run, let duration): ended("suspended", run, duration)
         case .deferred(let run, _): count("deferred", run)
         case .released(let run): count("released", run)
+        case .claimLapsed(let run): count("lapsed", run)
         case .claimLost(let run): count("lost", run)
         case .cancelled(let run): count("cancelled", run)
         case .workerStarted, .workerStopped, .workerRestarted, .started: break

@@ -66,6 +66,11 @@ package struct WorkerObserver: Sendable {
             logger(for: run).info(
                 "no handler for this task here, put off", metadata: ["absurd.delay": "\(delay)"])
         case .released(let run): logger(for: run).info("run given back")
+        case .claimLapsed(let run):
+            // Louder than the rest, since soon two handlers may do the same thing.
+            logger(for: run).warning(
+                "the claim has run out while the handler goes on: record smaller steps, send heartbeats or raise claimTimeout"
+            )
         case .claimLost(let run): logger(for: run).info("claim lost, the execution was dropped")
         case .cancelled(let run): logger(for: run).info("task cancelled while it was executing")
         }

@@ -72,7 +72,7 @@ extension Execution {
         return await send(FinishWrite(key: context.run.key, action: .fail(reason, retry: failure.retry)))
     }
 
-    private func ended(by refusal: Refusal) -> WorkerEvent.Kind? {
+    func ended(by refusal: Refusal) -> WorkerEvent.Kind? {
         // A stopping worker has given the run back and reported that.
         if context.phase == .ended(.stopping) { return nil }
         return refusal == .cancelled ? .cancelled(info) : .claimLost(info)

@@ -6,7 +6,7 @@ struct Execution: Sendable {
     let session: WorkerSession
     let context: TaskContext
 
-    private var worker: Worker { session.worker }
+    var worker: Worker { session.worker }
     private var run: ClaimedRun { context.run }
 
     func run() async {
@@ -26,21 +26,28 @@ struct Execution: Sendable {
         switch end {
         case .taskCancelled: worker.observer.report(.cancelled(run.info))
         case .claimLost, .runFailed: worker.observer.report(.claimLost(run.info))
-        case .stopping, .suspended, .finished: break
+        case .stopping, .suspended, .timedOut, .finished: break
         }
     }
 
     private func execute(_ handler: Handler) async {
         worker.observer.report(.started(run.info))
         let start = ContinuousClock.now
+        if let limit = handler.attemptTimeout { return await execute(handler, for: limit, since: start) }
         let returned = await context.runningHandler { await invoke(handler) }
+        await conclude(returned, handler, since: start)
+    }
+
+    func conclude(
+        _ returned: Result<HandlerReturn, any Error>, _ handler: Handler, since start: ContinuousClock.Instant
+    ) async {
         let end = await context.close()
-        let outcome = Outcome.decide(returned, end: end)
+        let outcome = Outcome.decide(returned, end: end, attemptTimeout: handler.attemptTimeout)
         let event = await act(on: outcome, handler, duration: ContinuousClock.now - start)
         if let event { worker.observer.report(event) }
     }
 
-    private func invoke(_ handler: Handler) async -> Result<HandlerReturn, any Error> {
+    func invoke(_ handler: Handler) async -> Result<HandlerReturn, any Error> {
         let parent = TracingHeaders.extract(from: run.info.headers)
         do {
             let value = try await withSpan("run \(run.info.taskName)", context: parent, ofKind: .consumer) {
@@ -83,7 +90,12 @@ struct Execution: Sendable {
     private func deferUnknown() async {
         let delay = Duration.seconds(Double.random(in: 15...30))
         let write = FinishWrite(key: run.key, action: .sleep(until: .after(delay), checkpoint: nil))
-        if case .done? = await send(write) { worker.observer.report(.deferred(run.info, delay: delay)) }
+        switch await send(write) {
+        case .done?: worker.observer.report(.deferred(run.info, delay: delay))
+        case .refused(let refusal)?:
+            if let event = ended(by: refusal) { worker.observer.report(event) }
+        case nil: break
+        }
     }
 }
 

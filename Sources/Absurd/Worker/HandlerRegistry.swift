@@ -14,6 +14,12 @@ package struct HandlerRegistry: Sendable {
                     "two handlers are registered for task '\(handler.taskName)'; remove one or rename its kind"
                 )
             }
+            if let limit = handler.attemptTimeout, limit < .milliseconds(1) || limit > .days(365) {
+                throw AbsurdError(
+                    .invalidConfiguration,
+                    "the attemptTimeout of the handler of task '\(handler.taskName)' must be from 1 millisecond to "
+                        + "365 days, and is \(limit)")
+            }
             if let own = handler.queue, own != queue {
                 throw AbsurdError(
                     .invalidConfiguration,

@@ -15,13 +15,14 @@ package enum Outcome: Sendable {
     /// Decides by how the execution ended for the worker first, and by what the handler did only after that: a
     /// handler that swallows every error cannot turn a parked run into a failed one.
     package static func decide(
-        _ returned: Result<HandlerReturn, any Error>, end: ExecutionState.End
+        _ returned: Result<HandlerReturn, any Error>, end: ExecutionState.End, attemptTimeout: Duration? = nil
     ) -> Outcome {
         switch end {
         case .suspended: return .suspended
         case .claimLost, .runFailed: return .claimLost
         case .taskCancelled: return .taskCancelled
         case .stopping: return .stopped
+        case .timedOut: return .fail(.attemptTimeout(attemptTimeout ?? .zero))
         case .finished: break
         }
         switch returned {

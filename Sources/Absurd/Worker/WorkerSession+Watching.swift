@@ -54,39 +54,4 @@ extension WorkerSession {
             }
         }
     }
-
-    /// Asks at a third of the claim timeout whether the claims still stand, and renews those that renew themselves.
-    ///
-    /// A handler that makes no durable call learns in this way that its task was cancelled or taken over.
-    func watchClaims() async {
-        let interval = max(worker.options.claimTimeout / 3, .milliseconds(250))
-        while (try? await Task.sleep(for: interval)) != nil {
-            let now = ContinuousClock.now
-            let executions = worker.slotTable.executions.filter { now - $0.since >= interval / 2 }
-            guard !executions.isEmpty else { continue }
-            let writes = executions.map { context, since in
-                RenewWrite(key: context.run.key, claimTimeout: renewal(of: now - since))
-            }
-            do {
-                let answers = try await worker.store.renew(writes, holder: holder, wait: false)
-                for ((context, _), answer) in zip(executions, answers) {
-                    guard case .refused(let refusal) = answer, let end = ExecutionState.End(refusal) else {
-                        continue
-                    }
-                    context.end(end)
-                }
-            } catch {
-                // A missed look costs nothing: the next one comes, and every write is checked by itself.
-                worker.outages.failed(error, worker.observer.logger)
-            }
-        }
-    }
-
-    private func renewal(of age: Duration) -> Int? {
-        guard case .automatic(let bound) = worker.options.renewal.kind, age < bound, worker.claimTimeout > 0
-        else {
-            return nil
-        }
-        return worker.claimTimeout
-    }
 }

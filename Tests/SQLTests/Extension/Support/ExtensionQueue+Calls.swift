@@ -88,7 +88,7 @@ extension ExtensionQueue {
             ])
     }
 
-    func renew(_ claims: [Claim], timeout: Int64 = 30, wait: Bool = true) async throws -> [Answer] {
+    func renew(_ claims: [Claim], timeout: Int64? = 30, wait: Bool = true) async throws -> [Answer] {
         try await answers(
             """
             select answer, claim_expires_at::text as value, null as sqlstate

@@ -1,0 +1,84 @@
+import Absurd
+import LibPQ
+import Synchronization
+
+/// The kinds of write of a worker, each a statement of its own.
+enum WriteKind: String, CaseIterable, Sendable {
+    case checkpoint, renew, lookForEvent, parkOnEvent, lookAtTask, parkOnTask, sleep, putOff, complete, fail,
+        release
+
+    init(_ action: FinishWrite.Action) {
+        switch action {
+        case .complete: self = .complete
+        case .fail: self = .fail
+        case .sleep(_, checkpoint: .some): self = .sleep
+        case .sleep(_, checkpoint: nil): self = .putOff
+        case .release: self = .release
+        }
+    }
+}
+
+/// The real store, which stops before its first statement of one kind until the test lets it go on.
+///
+/// Counts the statements that it sends, so that a test can tell what never reached the database.
+final class PausingStore: RunStore {
+    let pause = HoldPoint()
+    private let base: PostgresRunStore
+    private let kind: WriteKind?
+    private let counts = Mutex<[WriteKind: Int]>([:])
+    private let lookCount = Mutex(0)
+
+    /// - Parameter kind: Nil only counts.
+    init(_ base: PostgresRunStore, before kind: WriteKind?) {
+        self.base = base
+        self.kind = kind
+    }
+
+    var writes: [WriteKind: Int] { counts.withLock(\.self) }
+    /// How often the worker has looked at its claims.
+    var looks: Int { lookCount.withLock(\.self) }
+
+    private func reach(_ kind: WriteKind) async {
+        let isFirst = counts.withLock { counts in
+            counts[kind, default: 0] += 1
+            return counts[kind] == 1
+        }
+        if isFirst, kind == self.kind { await pause.arriveAndWait() }
+    }
+
+    func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] { try await base.claim(request) }
+    func checkReadiness(queue: String) async throws { try await base.checkReadiness(queue: queue) }
+
+    func loadCheckpoints(queue: String, runs: [RunID]) async throws -> [RunID: [String: JSONText?]] {
+        try await base.loadCheckpoints(queue: queue, runs: runs)
+    }
+
+    func finish(_ writes: [FinishWrite], holder: ClaimHolder, wait: Bool) async throws -> [FinishAnswer] {
+        for write in writes { await reach(WriteKind(write.action)) }
+        return try await base.finish(writes, holder: holder, wait: wait)
+    }
+
+    func checkpoint(
+        _ writes: [CheckpointWrite], holder: ClaimHolder, wait: Bool
+    ) async throws -> [CheckpointAnswer] {
+        await reach(.checkpoint)
+        return try await base.checkpoint(writes, holder: holder, wait: wait)
+    }
+
+    func renew(_ writes: [RenewWrite], holder: ClaimHolder, wait: Bool) async throws -> [RenewAnswer] {
+        // The worker's own look, which does not wait for locks, is no write of the handler.
+        if wait { await reach(.renew) }
+        defer { if !wait { lookCount.withLock { $0 += 1 } } }
+        return try await base.renew(writes, holder: holder, wait: wait)
+    }
+
+    func awaitEvent(_ writes: [EventWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer] {
+        await reach(writes[0].parks ? .parkOnEvent : .lookForEvent)
+        return try await base.awaitEvent(writes, holder: holder, wait: wait)
+    }
+
+    func awaitTask(_ writes: [TaskWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer] {
+        await reach(writes[0].parks ? .parkOnTask : .lookAtTask)
+        return try await base.awaitTask(writes, holder: holder, wait: wait)
+    }
+}
