@@ -5,7 +5,7 @@ import ArgumentParser
 struct Measurements: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures what swift-absurd promises. Exit code 1 when a promise is broken.",
-        subcommands: [Endurance.self, ClaimFlatness.self, SuspendedMemory.self, BenchRun.self])
+        subcommands: [Endurance.self, Recovery.self, ClaimFlatness.self, SuspendedMemory.self, BenchRun.self])
 }
 
 /// Options of all measurements.

@@ -5,24 +5,31 @@
 -- of finished runs, which an open transaction keeps in the index, are not read again and again. Runs
 -- due earlier need a claim without bound now and then. p_sweep: first cancel by policy and fail
 -- expired claims (31_sweeps); what these set free is claimed by the same call. A run whose policy has ended
--- it is not claimed even when no sweep has come to it.
+-- it is not claimed even when no sweep has come to it. p_is_registered: p_worker is in the registry (25_workers),
+-- and may claim only while it is.
 --
 -- The planner settings matter: without them the plan flips to a sort or a scan of the backlog as tables
 -- grow, or before they are analyzed. They hold in what this function calls too, where whatever needs an
 -- order that no index has must allow sorting again.
 --
--- Locks: of each due run the run row, then the task row, SKIP LOCKED; expired waits of the claimed
--- runs, SKIP LOCKED, since emit_event deletes waits without a lock on their run.
+-- Locks: the worker's row in the registry, shared, which keeps it from being given up before this claim is
+-- visible; of each due run the run row, then the task row, SKIP LOCKED; expired waits of the claimed runs,
+-- SKIP LOCKED, since emit_event deletes waits without a lock on their run.
 -- Returns a row per claimed run, in order of due time; token is the third part of the fence. resumed
 -- says that there may be checkpoints: the task was started before, or somebody has recorded some for it.
--- Raises 42P01 for an unknown queue.
+-- Raises 42P01 for an unknown queue, AS009 for a worker that was taken for dead, 55P03.
+
+-- What earlier versions of this schema had in its place.
+drop function if exists absurd_swift.claim(text, text, integer, integer, timestamptz, boolean);
+
 create or replace function absurd_swift.claim(
   p_queue text,
   p_worker text,
   p_claim_timeout integer,
   p_limit integer,
   p_due_from timestamptz default null,
-  p_sweep boolean default true
+  p_sweep boolean default true,
+  p_is_registered boolean default false
 )
   returns table(
     run_id uuid,
@@ -52,7 +59,17 @@ as $$
 declare
   v_limit integer := greatest(coalesce(p_limit, 1), 0);
   v_timeout integer := greatest(coalesce(p_claim_timeout, 30), 0);
+  v_running integer;
 begin
+  if p_is_registered then
+    select w.running into v_running
+    from absurd_swift.workers w
+    where w.worker_id = p_worker and w.lost_at is null
+    for key share;
+    if not found then
+      raise exception 'worker % is gone from the registry', p_worker using errcode = 'AS009';
+    end if;
+  end if;
   if p_sweep then
     perform absurd_swift.sweep_policies(p_queue, greatest(v_limit, 2000));
     perform absurd_swift.sweep_claims(p_queue, greatest(v_limit, 100));
@@ -66,6 +83,20 @@ begin
     absurd_swift.planned_call('claim', p_queue), absurd_swift.claim_statement(p_queue)
   ) using coalesce(nullif(p_worker, ''), 'worker'), v_timeout, v_limit,
     coalesce(p_due_from, '-infinity'), absurd.current_time();
+
+  -- From now on its silence matters. A beat that is just locking the row is a sign of life as well.
+  if found and v_running = 0 then
+    with l as materialized (
+      select w.worker_id
+      from absurd_swift.workers w
+      where w.worker_id = p_worker
+      for no key update skip locked
+    )
+    update absurd_swift.workers w
+    set running = 1, claimed_at = clock_timestamp()
+    from l
+    where w.worker_id = l.worker_id;
+  end if;
 end;
 $$;
 

@@ -101,26 +101,51 @@ begin
     'r_' || p_queue
   ) into v_runs, v_reasons using v_now, p_limit;
 
-  if v_runs is null then
-    return;
+  perform absurd_swift.fail_each(p_queue, v_runs, v_reasons, v_now);
+end;
+$$;
+
+-- Fail runs that the caller has locked: together, and if that fails, one by one without those at fault. Returns
+-- how many were failed.
+create or replace function absurd_swift.fail_each(
+  p_queue text,
+  p_runs uuid[],
+  p_reasons jsonb[],
+  p_now timestamptz
+)
+  returns integer
+  language plpgsql
+as $$
+declare
+  v_failed integer;
+begin
+  if p_runs is null then
+    return 0;
   end if;
   begin
-    perform absurd_swift.fail_expired(p_queue, v_runs, v_reasons, v_now);
-    return;
+    perform absurd_swift.fail_expired(p_queue, p_runs, p_reasons, p_now);
   exception
     when data_exception or integrity_constraint_violation or program_limit_exceeded
       or lock_not_available or deadlock_detected then
-      null;
+      for v_i in 1 .. cardinality(p_runs) loop
+        begin
+          perform absurd_swift.fail_expired(p_queue, p_runs[v_i:v_i], p_reasons[v_i:v_i], p_now);
+        exception
+          when data_exception or integrity_constraint_violation or program_limit_exceeded
+            or lock_not_available or deadlock_detected then
+            null;
+        end;
+      end loop;
   end;
-  for v_i in 1 .. cardinality(v_runs) loop
-    begin
-      perform absurd_swift.fail_expired(p_queue, v_runs[v_i:v_i], v_reasons[v_i:v_i], v_now);
-    exception
-      when data_exception or integrity_constraint_violation or program_limit_exceeded
-        or lock_not_available or deadlock_detected then
-        null;
-    end;
-  end loop;
+  execute format($sql$
+    select count(*)::integer
+    from unnest($1) x(run_id)
+    join absurd.%1$I r on r.run_id = x.run_id
+    where r.state = 'failed'
+    $sql$,
+    'r_' || p_queue
+  ) into v_failed using p_runs;
+  return v_failed;
 end;
 $$;
 

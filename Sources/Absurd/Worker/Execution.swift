@@ -24,20 +24,20 @@ struct Execution: Sendable {
 
     private func report(endedBefore end: ExecutionState.End) {
         switch end {
-        case .taskCancelled: worker.observer.report(.cancelled(run.info))
-        case .claimLost, .runFailed: worker.observer.report(.claimLost(run.info))
+        case .taskCancelled: session.observer.report(.cancelled(run.info))
+        case .claimLost, .runFailed: session.observer.report(.claimLost(run.info))
         case .stopping, .suspended, .finished: break
         }
     }
 
     private func execute(_ handler: Handler) async {
-        worker.observer.report(.started(run.info))
+        session.observer.report(.started(run.info))
         let start = ContinuousClock.now
         let returned = await context.runningHandler { await invoke(handler) }
         let end = await context.close()
         let outcome = Outcome.decide(returned, end: end)
         let event = await act(on: outcome, handler, duration: ContinuousClock.now - start)
-        if let event { worker.observer.report(event) }
+        if let event { session.observer.report(event) }
     }
 
     private func invoke(_ handler: Handler) async -> Result<HandlerReturn, any Error> {
@@ -83,7 +83,7 @@ struct Execution: Sendable {
     private func deferUnknown() async {
         let delay = Duration.seconds(Double.random(in: 15...30))
         let write = FinishWrite(key: run.key, action: .sleep(until: .after(delay), checkpoint: nil))
-        if case .done? = await send(write) { worker.observer.report(.deferred(run.info, delay: delay)) }
+        if case .done? = await send(write) { session.observer.report(.deferred(run.info, delay: delay)) }
     }
 }
 

@@ -31,13 +31,14 @@ public final class WorkerPool: Service {
         self.queue = queue
         self.options = options
         self.ledger = Mutex(RestartLedger(limit: options.maxRestarts, window: options.restartWindow))
-        let base = options.workerID ?? WorkerIdentity.unique()
+        let base = options.workerID ?? WorkerIdentity.defaultName
         let broadcaster = self.broadcaster
         let slots = SlotCount(queue: queue)
         self.workers = try (1...options.workers).map { number in
             try Worker(
                 client, queue: queue, handlers: handlers, options: options,
-                id: options.workers == 1 ? base : "\(base)-\(number)", store: store, broadcaster: broadcaster,
+                name: options.workers == 1 ? base : "\(base)-\(number)", store: store,
+                broadcaster: broadcaster,
                 slots: slots)
         }
     }
@@ -59,7 +60,7 @@ public final class WorkerPool: Service {
 
     /// How often each worker was started again.
     public var restarts: [WorkerRestarts] {
-        ledger.withLock { ledger in workers.map { ledger.restarts(of: $0.id) } }
+        ledger.withLock { ledger in workers.map { ledger.restarts(of: $0.name).naming($0.id) } }
     }
 
     /// The workers that were started again more than `limit` times.
@@ -101,13 +102,14 @@ extension WorkerPool {
 
     private func noteRestart(of worker: Worker, after error: any Error) throws {
         let text = String(describing: error)
-        let count = ledger.withLock { $0.record(workerID: worker.id, error: text, at: .now) }
+        let count = ledger.withLock { $0.record(workerID: worker.name, error: text, at: .now) }
         guard let count else {
             throw AbsurdError(
                 .restartLimit,
                 "the workers of queue '\(queue)' were restarted more than \(options.maxRestarts) times within "
                     + "\(options.restartWindow); the last error was: \(text)")
         }
+        worker.restarts.add(1, ordering: .relaxed)
         worker.observer.report(.workerRestarted(count: count, error: text))
     }
 }

@@ -10,7 +10,7 @@ extension WorkerSession {
             return
         }
         if worker.slotTable.usedCount > 0 {
-            worker.observer.logger.info(
+            observer.logger.info(
                 "grace period over, cancelling handlers",
                 metadata: ["absurd.runs": "\(worker.slotTable.usedCount)"])
         }
@@ -77,7 +77,7 @@ extension WorkerSession {
                 }
             } catch {
                 // A missed look costs nothing: the next one comes, and every write is checked by itself.
-                worker.outages.failed(error, worker.observer.logger)
+                worker.outages.failed(error, observer.logger)
             }
         }
     }
