@@ -25,7 +25,7 @@ public struct RegisteredWorker: Sendable, Hashable {
     public let slots: Int
     /// How many were executing at its last beat.
     public let running: Int
-    /// How often its pool has started it again.
+    /// How often its pool has started it again, and a supervisor its process.
     public let restarts: Int
     public let registeredAt: Date
     public let lastSeenAt: Date

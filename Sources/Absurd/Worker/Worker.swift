@@ -20,9 +20,10 @@ public actor Worker: Service {
     private nonisolated let baseObserver: WorkerObserver
     nonisolated let slotTable: SlotTable
     nonisolated let outages = OutageLog()
+    package nonisolated let pulse = WorkerPulse()
     nonisolated let claimTimeout: Int
-    /// How often its pool has started it again.
-    nonisolated let restarts = Atomic<Int>(0)
+    /// How often its pool has started it again, and a supervisor its process.
+    nonisolated let restarts = Atomic<Int>(WorkerIdentity.processRestarts)
 
     /// - Parameter handlers: One for each task name. Tasks of other names are put off for others to take.
     /// - Throws: ``AbsurdError`` with the codes `invalidConfiguration`, `duplicateHandler`, `invalidArgument`.
@@ -91,6 +92,8 @@ public actor Worker: Service {
     ///   `databaseMissing`, `schemaMissing`, `schemaOutdated`, `queueMissing`, `privilegeMissing`.
     public func run() async throws {
         let lifecycle = WorkerLifecycle()
+        pulse.enter(.starting)
+        defer { pulse.enter(.ended) }
         try await withGracefulShutdownHandler {
             try await withTaskCancellationHandler {
                 // Cancelling this task must not cancel the handlers by itself: first their executions are marked as
@@ -110,12 +113,16 @@ public actor Worker: Service {
         defer { observer.report(.workerStopped) }
         while true {
             try await execute(session)
-            guard lifecycle.startOver(), let next = try await ready(lifecycle) else { return }
+            guard lifecycle.startOver() else { return }
+            pulse.enter(.starting)
+            guard let next = try await ready(lifecycle) else { return }
             session = next
         }
     }
 
     private func execute(_ session: WorkerSession) async throws {
+        pulse.attach(session.writer)
+        defer { pulse.attach(nil) }
         // The client keeps its connections until the runs have been given back.
         let debt = client.debts.owe()
         session.joinRegistry()

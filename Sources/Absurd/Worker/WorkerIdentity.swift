@@ -27,6 +27,12 @@ package enum WorkerIdentity {
         return unique()
     }()
 
+    /// How often a supervisor has started this program again, as `ABSURD_WORKER_RESTARTS` says.
+    package static let processRestarts: Int = {
+        let given = ProcessInfo.processInfo.environment["ABSURD_WORKER_RESTARTS"].flatMap { Int($0) } ?? 0
+        return (0...Int(Int32.max / 2)).contains(given) ? given : 0
+    }()
+
     package static var processID: Int32 { getpid() }
 
     package static let hostName: String = {

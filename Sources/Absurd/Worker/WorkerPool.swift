@@ -8,7 +8,9 @@ import Synchronization
 public final class WorkerPool: Service {
     public let queue: String
     public let workers: [Worker]
-    private let options: WorkerOptions
+    let client: AbsurdClient
+    let options: WorkerOptions
+    let heart = Heart()
     private let broadcaster = EventBroadcaster()
     private let ledger: Mutex<RestartLedger>
 
@@ -28,6 +30,7 @@ public final class WorkerPool: Service {
         store: any RunStore
     ) throws {
         try options.validate()
+        self.client = client
         self.queue = queue
         self.options = options
         self.ledger = Mutex(RestartLedger(limit: options.maxRestarts, window: options.restartWindow))
@@ -49,6 +52,10 @@ public final class WorkerPool: Service {
     ///   workers of this queue.
     public func run() async throws {
         defer { broadcaster.finish() }
+        try await heart.beating { try await self.superviseAll() }
+    }
+
+    private func superviseAll() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for worker in workers {
                 group.addTask { try await self.supervise(worker) }
@@ -90,6 +97,7 @@ extension WorkerPool {
                 // A worker that has worked for a while starts afresh, not with the pauses of earlier trouble.
                 if ContinuousClock.now - start > options.restartWindow { backoff.reset() }
                 try noteRestart(of: worker, after: error)
+                worker.pulse.enter(.restarting)
                 guard await isRested(for: backoff.next()) else { return }
             }
         }

@@ -39,6 +39,7 @@ package final class WorkerSession: Sendable {
     ///   their runs given back first.
     func claimAndExecute() async throws {
         let result: Result<Void, any Error> = await withDiscardingTaskGroup { group in
+            defer { worker.pulse.enter(.draining) }
             do {
                 try await claimLoop(&group)
                 return .success(())
@@ -60,6 +61,7 @@ package final class WorkerSession: Sendable {
             let limit = min(options.batchSize ?? .max, worker.slotTable.freeCount)
             guard limit > 0 else {
                 permit = nil
+                worker.pulse.enter(.full)
                 if lifecycle.stage == .running { await room.wait(after: ticket) }
                 continue
             }
@@ -68,6 +70,7 @@ package final class WorkerSession: Sendable {
                     holder: holder, timeout: worker.claimTimeout, limit: limit,
                     sweeps: permit?.sweeps ?? false)
                 request.isRegistered = isRegistered
+                worker.pulse.enter(.claiming)
                 let runs = try await worker.store.claim(request)
                 permit?.report(claimed: runs.count, isFull: runs.count >= limit)
                 permit = nil
@@ -78,7 +81,10 @@ package final class WorkerSession: Sendable {
                     try await start(runs, in: &group)
                 }
                 backoff.reset()
-                if claims.isDrained(after: request, runs) { permit = await idle() }
+                if claims.isDrained(after: request, runs) {
+                    worker.pulse.enter(.idle)
+                    permit = await idle()
+                }
             } catch let error as PostgresError where error.sqlState == "AS009" {
                 lose()
             } catch let error as PostgresError where error.sqlState != nil || error.isTransient {
@@ -87,6 +93,7 @@ package final class WorkerSession: Sendable {
                 worker.outages.failed(error, observer.logger)
                 let message = AbsurdError(error, queue: worker.queue).message
                 observer.report(.claimFailed(error: message, retryIn: pause))
+                worker.pulse.enter(.pausing)
                 await pauseClaiming(for: pause)
             }
         }
@@ -137,6 +144,7 @@ extension WorkerSession {
         for run in runs where !run.isResumed { launch(run, [:], in: &group) }
         let resumed = runs.filter(\.isResumed)
         guard !resumed.isEmpty else { return }
+        worker.pulse.enter(.loading)
         do {
             let checkpoints = try await writer.loadCheckpoints(runs: resumed.map(\.info.runID))
             for run in resumed { launch(run, checkpoints[run.info.runID] ?? [:], in: &group) }
