@@ -18,9 +18,13 @@ struct AbsurdTool: AsyncParsableCommand {
             CommandGroup(
                 name: "Set up",
                 subcommands: [MigrateCommand.self, SchemaCommand.self, DevCommand.self, QueueCommand.self]),
+            CommandGroup(name: "Run", subcommands: [SuperviseCommand.self]),
             CommandGroup(
                 name: "Look",
-                subcommands: [TasksCommand.self, TaskCommand.self, WorkersCommand.self, VersionCommand.self]),
+                subcommands: [
+                    TasksCommand.self, TaskCommand.self, WorkersCommand.self, DoctorCommand.self,
+                    VersionCommand.self,
+                ]),
             CommandGroup(
                 name: "Act",
                 subcommands: [
