@@ -19,6 +19,7 @@ let package = Package(
     platforms: [.macOS("26.0")],
     products: [
         .library(name: "Absurd", targets: ["Absurd"]),
+        .library(name: "AbsurdSupervisor", targets: ["AbsurdSupervisor"]),
         .executable(name: "absurd", targets: ["AbsurdCommand"]),
     ],
     dependencies: [
@@ -66,10 +67,21 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(
+            name: "AbsurdSupervisor",
+            dependencies: [
+                "Absurd",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "AbsurdCommand",
             dependencies: [
                 "Absurd",
+                "AbsurdSupervisor",
                 "EphemeralPostgres",
                 "LibPQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -131,6 +143,31 @@ let package = Package(
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "SupervisedWorker",
+            dependencies: [
+                "Absurd",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "Tests/SupervisedWorker",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "AbsurdSupervisorTests",
+            dependencies: [
+                "Absurd",
+                "AbsurdSupervisor",
+                "LibPQ",
+                "SupervisedWorker",
+                "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
             ],
             swiftSettings: settings
         ),

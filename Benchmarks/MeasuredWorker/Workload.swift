@@ -15,6 +15,8 @@ enum Workload: String, CaseIterable, Sendable {
     case rounds
     /// Nothing at all.
     case empty
+    /// Half a second of work that leaves a row when it starts, or the end of the process.
+    case recovery
 
     var connections: Int { 8 }
 
@@ -23,14 +25,16 @@ enum Workload: String, CaseIterable, Sendable {
         options.concurrency = self == .empty ? 500 : 16
         options.pollInterval = .milliseconds(50)
         if self == .threeSteps { options.claimTimeout = .seconds(3) }
+        if self == .recovery { options.claimTimeout = .seconds(120) }
         return options
     }
 
-    func handler(_ client: AbsurdClient, queue: String, _ console: Console) -> Handler {
+    func handlers(_ client: AbsurdClient, queue: String, _ console: Console) -> [Handler] {
         switch self {
-        case .threeSteps: threeStepsHandler(client, queue: queue, console)
-        case .rounds: roundsHandler(queue: queue)
-        case .empty: Handler("empty") { _ in .complete }
+        case .threeSteps: [threeStepsHandler(client, queue: queue, console)]
+        case .rounds: [roundsHandler(queue: queue)]
+        case .recovery: [workHandler(client), deadlyHandler()]
+        case .empty: [Handler("empty") { _ in .complete }]
         }
     }
 }
@@ -74,6 +78,25 @@ private func roundsHandler(queue: String) -> Handler {
     return Handler(kind) { rounds, context in
         for round in 1...rounds { try await context.awaitEvent("round-\(round)") }
         return rounds
+    }
+}
+
+private func workHandler(_ client: AbsurdClient) -> Handler {
+    Handler("work") { context in
+        _ = try await client.query(
+            "insert into executions values ($1, $2, $3, clock_timestamp())",
+            [
+                .uuid(context.taskID.uuid), .int(Int64(context.attempt)), .text(context.info.workerID),
+            ])
+        try await Task.sleep(for: .milliseconds(500))
+        return .complete
+    }
+}
+
+private func deadlyHandler() -> Handler {
+    Handler("deadly") { _ in
+        kill(getpid(), SIGKILL)
+        return .complete
     }
 }
 

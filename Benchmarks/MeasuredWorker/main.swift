@@ -1,6 +1,6 @@
 // One worker process of a measurement.
 //
-//     MeasuredWorker three-steps|rounds|empty QUEUE
+//     MeasuredWorker three-steps|rounds|recovery|empty QUEUE
 //
 // The database is that of ABSURD_DATABASE_URL. The program that measures talks to it through the standard streams,
 // one line a message; at the end of its input the worker stops gracefully.
@@ -20,7 +20,7 @@ var configuration = AbsurdConfiguration.environment()
 configuration.maxConnections = workload.connections
 let client = try AbsurdClient(configuration, logger: logger)
 let pool = try WorkerPool(
-    client, queue: arguments[2], handlers: [workload.handler(client, queue: arguments[2], console)],
+    client, queue: arguments[2], handlers: workload.handlers(client, queue: arguments[2], console),
     options: workload.options)
 try await serve(pool, client, console)
 await client.close()

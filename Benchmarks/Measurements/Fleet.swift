@@ -47,6 +47,23 @@ final class Fleet {
         return step
     }
 
+    /// The worker whose turn it is to be interrupted.
+    func nextWorker() -> WorkerProcess {
+        defer { next += 1 }
+        return workers[next % workers.count]
+    }
+
+    /// Starts another worker in the place of each that has died; says how many had.
+    @discardableResult
+    func replaceDead() async throws -> Int {
+        var count = 0
+        for position in workers.indices where !workers[position].isAlive {
+            workers[position] = try await WorkerProcess.start(workload, queue: queue, database)
+            count += 1
+        }
+        return count
+    }
+
     func stop() async throws {
         for worker in workers { try await worker.stop() }
         workers = []

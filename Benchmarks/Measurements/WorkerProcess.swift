@@ -60,6 +60,12 @@ final class WorkerProcess: Sendable {
         try? input.close()  // Nobody is left to read.
     }
 
+    var isAlive: Bool { process.isRunning }
+
+    /// Stops its threads, without anybody being told (SIGSTOP), or has them go on.
+    func pause() { Foundation.kill(processID, SIGSTOP) }
+    func resume() { Foundation.kill(processID, SIGCONT) }
+
     /// Ends its input, which stops it gracefully, and waits for that.
     func stop() async throws {
         try input.close()

@@ -1,9 +1,10 @@
+import Absurd
 import ArgumentParser
 
 /// The command `absurd`.
 @main
 struct AbsurdTool: AsyncParsableCommand {
-    static let version = "0.1.0"
+    static let version = AbsurdSchema.libraryVersion
 
     static let configuration = CommandConfiguration(
         commandName: "absurd",
@@ -17,8 +18,13 @@ struct AbsurdTool: AsyncParsableCommand {
             CommandGroup(
                 name: "Set up",
                 subcommands: [MigrateCommand.self, SchemaCommand.self, DevCommand.self, QueueCommand.self]),
+            CommandGroup(name: "Run", subcommands: [SuperviseCommand.self]),
             CommandGroup(
-                name: "Look", subcommands: [TasksCommand.self, TaskCommand.self, VersionCommand.self]),
+                name: "Look",
+                subcommands: [
+                    TasksCommand.self, TaskCommand.self, WorkersCommand.self, DoctorCommand.self,
+                    VersionCommand.self,
+                ]),
             CommandGroup(
                 name: "Act",
                 subcommands: [

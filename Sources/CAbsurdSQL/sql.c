@@ -100,6 +100,12 @@ static const unsigned char absurd_swift_20_rows[] = {
 static const unsigned char absurd_swift_21_claims[] = {
 #embed "../../sql/absurd_swift/21_claims.sql"
 };
+static const unsigned char absurd_swift_25_workers[] = {
+#embed "../../sql/absurd_swift/25_workers.sql"
+};
+static const unsigned char absurd_swift_26_beat[] = {
+#embed "../../sql/absurd_swift/26_beat.sql"
+};
 static const unsigned char absurd_swift_30_claim[] = {
 #embed "../../sql/absurd_swift/30_claim.sql"
 };
@@ -117,6 +123,9 @@ static const unsigned char absurd_swift_34_cancel_tasks[] = {
 };
 static const unsigned char absurd_swift_35_wake_result_waits[] = {
 #embed "../../sql/absurd_swift/35_wake_result_waits.sql"
+};
+static const unsigned char absurd_swift_36_lost_workers[] = {
+#embed "../../sql/absurd_swift/36_lost_workers.sql"
 };
 static const unsigned char absurd_swift_40_finish[] = {
 #embed "../../sql/absurd_swift/40_finish.sql"
@@ -241,12 +250,15 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/10_schema.sql", absurd_swift_10_schema),
     FILE_ROW("absurd_swift/20_rows.sql", absurd_swift_20_rows),
     FILE_ROW("absurd_swift/21_claims.sql", absurd_swift_21_claims),
+    FILE_ROW("absurd_swift/25_workers.sql", absurd_swift_25_workers),
+    FILE_ROW("absurd_swift/26_beat.sql", absurd_swift_26_beat),
     FILE_ROW("absurd_swift/30_claim.sql", absurd_swift_30_claim),
     FILE_ROW("absurd_swift/31_sweeps.sql", absurd_swift_31_sweeps),
     FILE_ROW("absurd_swift/32_load_checkpoints.sql", absurd_swift_32_load_checkpoints),
     FILE_ROW("absurd_swift/33_fail_runs.sql", absurd_swift_33_fail_runs),
     FILE_ROW("absurd_swift/34_cancel_tasks.sql", absurd_swift_34_cancel_tasks),
     FILE_ROW("absurd_swift/35_wake_result_waits.sql", absurd_swift_35_wake_result_waits),
+    FILE_ROW("absurd_swift/36_lost_workers.sql", absurd_swift_36_lost_workers),
     FILE_ROW("absurd_swift/40_finish.sql", absurd_swift_40_finish),
     FILE_ROW("absurd_swift/41_finish_rows.sql", absurd_swift_41_finish_rows),
     FILE_ROW("absurd_swift/42_finish_complete.sql", absurd_swift_42_finish_complete),

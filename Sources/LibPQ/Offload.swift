@@ -4,10 +4,9 @@ import Synchronization
 /// Runs the few libpq calls that block (name resolution, files, the cancel request) away from the shared
 /// pool.
 ///
-/// Dispatch's own workers take them; they are not the threads that Swift tasks run on.
+/// Each gets a serial queue of its own, and so a thread: on Linux a concurrent queue shares the threads that Swift
+/// tasks run on, which may all be busy.
 enum Offload {
-    private static let queue = DispatchQueue(label: "libpq.blocking", attributes: .concurrent)
-
     private final class Box<Value: Sendable>: Sendable {
         let value = Mutex<Value?>(nil)
     }
@@ -27,7 +26,7 @@ enum Offload {
     ) async -> Outcome<Value> {
         let box = Box<Value>()
         let wakeup = await readiness.wait(until: deadline, isCancellable: isCancellable) { token in
-            queue.async {
+            DispatchQueue(label: "libpq.blocking").async {
                 let value = body()
                 box.value.withLock { $0 = value }
                 readiness.wake(token)

@@ -24,6 +24,8 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
         var ticket: Ticket
         /// Earlier arrivals go first, however often they had to wait again.
         var arrival: UInt64
+        /// When it first had to wait.
+        var since: Instant
         /// The `retryAt` the waiter knew when it went to sleep.
         var knownRetry: Instant?
     }
@@ -49,6 +51,8 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
     }
 
     var waiting: Int { queue.count }
+    /// Since when the first of the waiting callers waits.
+    var waitingSince: Instant? { queue.map(\.since).min() }
     var open: Int { idle.count + inUse }
 
     mutating func arrive() -> UInt64 {
@@ -64,8 +68,13 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
     }
 
     /// Queues a caller that has to wait; returns whom to wake.
-    mutating func enqueue(_ ticket: Ticket, arrival: UInt64, knownRetry: Instant?, now: Instant) -> [Ticket] {
-        let waiter = Waiter(ticket: ticket, arrival: arrival, knownRetry: knownRetry)
+    ///
+    /// - Parameter since: When it first asked, if that was before now.
+    mutating func enqueue(
+        _ ticket: Ticket, arrival: UInt64, knownRetry: Instant?, since: Instant? = nil, now: Instant
+    ) -> [Ticket] {
+        let waiter = Waiter(
+            ticket: ticket, arrival: arrival, since: since ?? now, knownRetry: knownRetry)
         let position = queue.firstIndex { $0.arrival > arrival } ?? queue.endIndex
         queue.insert(waiter, at: position)
         return serve(now: now)

@@ -44,7 +44,11 @@ extension PostgresPool {
             until: dueRetry.map { min($0, deadline) } ?? deadline, isCancellable: isCancellable
         ) { token in
             ticket = token
-            wake(state.withLock { $0.enqueue(token, arrival: arrival, knownRetry: retryAt, now: .now) })
+            let since = deadline - configuration.acquireTimeout
+            wake(
+                state.withLock {
+                    $0.enqueue(token, arrival: arrival, knownRetry: retryAt, since: since, now: .now)
+                })
         }
         let settled = ticket.flatMap { ticket in state.withLock { $0.settle(ticket) } }
         if wakeup == .cancelled {

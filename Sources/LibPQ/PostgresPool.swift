@@ -57,6 +57,14 @@ package final class PostgresPool: Service, Sendable {
         state.withLock { ($0.open, $0.idle.count, $0.inUse, $0.waiting) }
     }
 
+    /// Since when the first of the waiting callers waits, and why the last attempt to connect failed.
+    package var trouble: (waitingSince: ContinuousClock.Instant?, failure: PostgresError?) {
+        state.withLock { ($0.waitingSince, $0.lastFailure) }
+    }
+
+    /// How long a statement can take at most, the waiting for a connection included, before it fails.
+    package var longestAnswer: Duration { configuration.acquireTimeout + configuration.statementTimeout }
+
     /// Closes idle connections now and lent ones when they come back; waiting and later callers get
     /// `poolClosed`.
     package func close() async {

@@ -26,8 +26,8 @@
 --   busy       only with p_wait = false: a row it needs is locked elsewhere
 --   repeated   the same call was already done under the same token (a resend after a lost connection)
 --
--- Locks, in this order: event rows by name, or task rows of awaited children; runs by run_id; tasks; then
--- checkpoints, waits and registrations. What does not follow it waits for nobody:
+-- Locks, in this order: a worker's row in the registry; event rows by name, or task rows of awaited children;
+-- runs by run_id; tasks; then checkpoints, waits and registrations. What does not follow it waits for nobody:
 --
 --   emit            between the event rows and the runs: waits whose deadline has passed, SKIP LOCKED
 --   task_results    task rows, shared, SKIP LOCKED; then its own registrations in result_listeners
@@ -56,6 +56,7 @@
 --   AS006    negative timeout or delay
 --   AS007    task name or spawn options not valid
 --   AS008    task or run id is not a UUIDv7 of about now
+--   AS009 r  the worker is gone from the registry
 --
 -- SQLSTATEs of others: AB003 (row) invalid retry strategy; classes 22, 23, 54 (row) the value cannot
 -- be stored; 42P01, 22004 (raised) no such queue, NULL queue; 55P03, 40P01 (raised) locked, see above.

@@ -1,6 +1,3 @@
--- Its form before p_relaxed.
-drop function if exists absurd_swift.claim(text, text, integer, integer, timestamptz, boolean);
-
 -- Claim up to p_limit due runs of a queue, oldest first.
 --
 -- p_claim_timeout: seconds, 0 for a claim without expiry. p_limit 0 sweeps only. p_due_from: lower
@@ -8,21 +5,25 @@ drop function if exists absurd_swift.claim(text, text, integer, integer, timesta
 -- of finished runs, which an open transaction keeps in the index, are not read again and again. Runs
 -- due earlier need a claim without bound now and then. p_sweep: first cancel by policy and fail
 -- expired claims (31_sweeps); what these set free is claimed by the same call. A run whose policy has ended
--- it is not claimed even when no sweep has come to it.
---
--- p_relaxed: the commit that follows need not wait for the disk or for standbys, unless a sweep has done
--- something. For callers whose transaction is this statement alone: what a crash undoes then is the claim,
--- whose holder is refused from there on, and no attempt is spent.
+-- it is not claimed even when no sweep has come to it. p_is_registered: p_worker is in the registry (25_workers),
+-- and may claim only while it is. p_relaxed: the commit that follows need not wait for the disk
+-- or for standbys, unless a sweep has done something. For callers whose transaction is this statement alone:
+-- what a crash undoes then is the claim, whose holder is refused from there on, and no attempt is spent.
 --
 -- The planner settings matter: without them the plan flips to a sort or a scan of the backlog as tables
 -- grow, or before they are analyzed. They hold in what this function calls too, where whatever needs an
 -- order that no index has must allow sorting again.
 --
--- Locks: of each due run the run row, then the task row, SKIP LOCKED; expired waits of the claimed
--- runs, SKIP LOCKED, since emit_event deletes waits without a lock on their run.
+-- Locks: the worker's row in the registry, shared, which keeps it from being given up before this claim is
+-- visible; of each due run the run row, then the task row, SKIP LOCKED; expired waits of the claimed runs,
+-- SKIP LOCKED, since emit_event deletes waits without a lock on their run.
 -- Returns a row per claimed run, in order of due time; token is the third part of the fence. resumed
 -- says that there may be checkpoints: the task was started before, or somebody has recorded some for it.
--- Raises 42P01 for an unknown queue.
+-- Raises 42P01 for an unknown queue, AS009 for a worker that was taken for dead, 55P03.
+
+-- What earlier versions of this schema had in its place.
+drop function if exists absurd_swift.claim(text, text, integer, integer, timestamptz, boolean);
+
 create or replace function absurd_swift.claim(
   p_queue text,
   p_worker text,
@@ -30,6 +31,7 @@ create or replace function absurd_swift.claim(
   p_limit integer,
   p_due_from timestamptz default null,
   p_sweep boolean default true,
+  p_is_registered boolean default false,
   p_relaxed boolean default false
 )
   returns table(
@@ -60,16 +62,28 @@ as $$
 declare
   v_limit integer := greatest(coalesce(p_limit, 1), 0);
   v_timeout integer := greatest(coalesce(p_claim_timeout, 30), 0);
+  v_running integer;
+  -- What was written before in this transaction is not ours to risk.
+  v_is_first boolean := pg_current_xact_id_if_assigned() is null;
+  v_has_swept boolean := false;
 begin
+  if p_is_registered then
+    select w.running into v_running
+    from absurd_swift.workers w
+    where w.worker_id = p_worker and w.lost_at is null
+    for key share;
+    if not found then
+      raise exception 'worker % is gone from the registry', p_worker using errcode = 'AS009';
+    end if;
+  end if;
   if p_sweep then
-    perform absurd_swift.sweep_policies(p_queue, greatest(v_limit, 2000));
-    perform absurd_swift.sweep_claims(p_queue, greatest(v_limit, 100));
+    v_has_swept := absurd_swift.sweep_policies(p_queue, greatest(v_limit, 2000));
+    v_has_swept := absurd_swift.sweep_claims(p_queue, greatest(v_limit, 100)) or v_has_swept;
   end if;
   if v_limit = 0 then
     return;
   end if;
-  -- What was written before in this transaction is not ours to risk.
-  if p_relaxed and pg_current_xact_id_if_assigned() is null then
+  if p_relaxed and v_is_first and not v_has_swept then
     perform set_config('synchronous_commit', 'off', true);
   end if;
   -- The clock is read after the sweeps, so that the retries they made are due for this claim. The token
@@ -78,6 +92,20 @@ begin
     absurd_swift.planned_call('claim', p_queue, 5), absurd_swift.claim_statement(p_queue)
   ) using coalesce(nullif(p_worker, ''), 'worker'), v_timeout, v_limit,
     coalesce(p_due_from, '-infinity'), absurd.current_time();
+
+  -- From now on its silence matters. A beat that is just locking the row is a sign of life as well.
+  if found and v_running = 0 then
+    with l as materialized (
+      select w.worker_id
+      from absurd_swift.workers w
+      where w.worker_id = p_worker
+      for no key update skip locked
+    )
+    update absurd_swift.workers w
+    set running = 1, claimed_at = clock_timestamp()
+    from l
+    where w.worker_id = l.worker_id;
+  end if;
 end;
 $$;
 

@@ -3,12 +3,16 @@
 -- Both are bounded, take only rows nobody holds, and never raise for one bad row: set-based first, and
 -- if that fails, row by row without the bad ones.
 
+-- What earlier versions of this schema had in their place.
+drop function if exists absurd_swift.sweep_policies(text, integer);
+drop function if exists absurd_swift.sweep_claims(text, integer);
+
 -- Cancel up to p_limit tasks whose policy says so: not started within max_delay seconds, or not ended
 -- within max_duration seconds of the first start.
 --
--- Locks: as cancel_tasks with SKIP LOCKED.
+-- Locks: as cancel_tasks with SKIP LOCKED. Returns whether there was any.
 create or replace function absurd_swift.sweep_policies(p_queue text, p_limit integer)
-  returns void
+  returns boolean
   language plpgsql
 as $$
 declare
@@ -45,11 +49,11 @@ begin
   ) into v_tasks using v_now, p_limit;
 
   if v_tasks is null then
-    return;
+    return false;
   end if;
   begin
     perform absurd_swift.cancel_tasks(p_queue, v_tasks, v_now, false);
-    return;
+    return true;
   exception
     when data_exception or integrity_constraint_violation or program_limit_exceeded
       or lock_not_available or deadlock_detected then
@@ -65,14 +69,15 @@ begin
         null;
     end;
   end loop;
+  return true;
 end;
 $$;
 
 -- Fail up to p_limit running runs whose claim has expired, with the reason $ClaimTimeout.
 --
--- Locks: the runs with SKIP LOCKED, then as fail_runs with SKIP LOCKED.
+-- Locks: the runs with SKIP LOCKED, then as fail_runs with SKIP LOCKED. Returns whether there was any.
 create or replace function absurd_swift.sweep_claims(p_queue text, p_limit integer)
-  returns void
+  returns boolean
   language plpgsql
 as $$
 declare
@@ -101,26 +106,52 @@ begin
     'r_' || p_queue
   ) into v_runs, v_reasons using v_now, p_limit;
 
-  if v_runs is null then
-    return;
+  perform absurd_swift.fail_each(p_queue, v_runs, v_reasons, v_now);
+  return v_runs is not null;
+end;
+$$;
+
+-- Fail runs that the caller has locked: together, and if that fails, one by one without those at fault. Returns
+-- how many were failed.
+create or replace function absurd_swift.fail_each(
+  p_queue text,
+  p_runs uuid[],
+  p_reasons jsonb[],
+  p_now timestamptz
+)
+  returns integer
+  language plpgsql
+as $$
+declare
+  v_failed integer;
+begin
+  if p_runs is null then
+    return 0;
   end if;
   begin
-    perform absurd_swift.fail_expired(p_queue, v_runs, v_reasons, v_now);
-    return;
+    perform absurd_swift.fail_expired(p_queue, p_runs, p_reasons, p_now);
   exception
     when data_exception or integrity_constraint_violation or program_limit_exceeded
       or lock_not_available or deadlock_detected then
-      null;
+      for v_i in 1 .. cardinality(p_runs) loop
+        begin
+          perform absurd_swift.fail_expired(p_queue, p_runs[v_i:v_i], p_reasons[v_i:v_i], p_now);
+        exception
+          when data_exception or integrity_constraint_violation or program_limit_exceeded
+            or lock_not_available or deadlock_detected then
+            null;
+        end;
+      end loop;
   end;
-  for v_i in 1 .. cardinality(v_runs) loop
-    begin
-      perform absurd_swift.fail_expired(p_queue, v_runs[v_i:v_i], v_reasons[v_i:v_i], v_now);
-    exception
-      when data_exception or integrity_constraint_violation or program_limit_exceeded
-        or lock_not_available or deadlock_detected then
-        null;
-    end;
-  end loop;
+  execute format($sql$
+    select count(*)::integer
+    from unnest($1) x(run_id)
+    join absurd.%1$I r on r.run_id = x.run_id
+    where r.state = 'failed'
+    $sql$,
+    'r_' || p_queue
+  ) into v_failed using p_runs;
+  return v_failed;
 end;
 $$;
 

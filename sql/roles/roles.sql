@@ -63,6 +63,12 @@ begin
       ('absurd_swift', 'make_triggers', 'worker operator'),
       ('absurd_swift', 'make_functions', 'worker operator'),
       ('absurd', 'get_task_checkpoint_state', 'worker operator'),
+      ('absurd_swift', 'register', 'worker'),
+      ('absurd_swift', 'beat', 'worker'),
+      ('absurd_swift', 'reap', 'worker'),
+      ('absurd_swift', 'deregister', 'worker'),
+      ('absurd_swift', 'worker_lost', 'worker operator'),
+      ('absurd_swift', 'process_lost', 'worker operator'),
 
       ('absurd', 'create_queue', 'operator'),
       ('absurd', 'drop_queue', 'operator'),
@@ -135,13 +141,16 @@ $roles$;
 -- inner absurd: set_task_checkpoint_state spawn_task suspend_for_event sweep_leases sweep_policies unschedule_jobs
 -- inner absurd: unschedule_queue_jobs uuidv7_floor uuidv7_timestamp validate_queue_name week_bucket_utc
 -- inner absurd: weekly_partitions
--- inner absurd_swift: await_event_rows await_task_rows cancel_tasks checkpoint_rest checkpoint_rows
--- inner absurd_swift: checkpoint_statement claim_lock claim_statement claim_task_join complete_statement emit_rows
--- inner absurd_swift: fail_expired fail_runs finish_complete finish_fail finish_park finish_rest finish_rows
--- inner absurd_swift: has_cancel_at has_duplicates is_cancellation_policy is_event_wait is_over is_task_wait json_join
--- inner absurd_swift: lock_awaited_events lock_claims look_at_tasks missing_functions notify_results notify_wake
--- inner absurd_swift: options_join parked_rest parse_json parse_spawn_options partition_index_statements planned_call
--- inner absurd_swift: planned_kinds policy_end policy_seconds ready_index_statements renewed_expiry
--- inner absurd_swift: require_equal_lengths require_queue retry_due spawn_options spawn_rest spawn_rows
--- inner absurd_swift: spawn_statement sweep_claims sweep_policies uuid_at verdict wake_channel wake_class
--- inner absurd_swift: wake_event_waits wake_key wake_result_waits
+-- inner absurd_swift: await_event_rows await_event_statement await_task_rows beat_gap beat_window cancel_tasks
+-- inner absurd_swift: checkpoint_rest checkpoint_rows checkpoint_statement claim_lock claim_statement claim_task_join
+-- inner absurd_swift: complete_statement delete_late_waits_statement due_in_statement emit_rows emit_statement
+-- inner absurd_swift: fail_each fail_expired fail_runs fail_runs_of finish_complete finish_fail finish_park
+-- inner absurd_swift: finish_rest finish_rows has_cancel_at has_duplicates hold_events_statement holds_runs
+-- inner absurd_swift: is_cancellation_policy is_event_wait is_over is_suspect is_task_wait json_join load_statement
+-- inner absurd_swift: lock_awaited_events lock_claims lock_waiting_runs_statement look_at_tasks missing_functions
+-- inner absurd_swift: notify_results notify_wake options_join parked_rest parse_json parse_spawn_options
+-- inner absurd_swift: partition_index_statements place_events_statement planned_body planned_call planned_kinds
+-- inner absurd_swift: policy_end policy_seconds ready_index_statements renew_statement renewed_expiry
+-- inner absurd_swift: require_equal_lengths require_queue retry_due silence_limit spawn_options spawn_rest spawn_rows
+-- inner absurd_swift: spawn_statement sweep_claims sweep_policies take_out uuid_at verdict wake_channel wake_class
+-- inner absurd_swift: wake_event_waits wake_key wake_result_waits wake_runs_statement wanted_events_statement

@@ -20,12 +20,16 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
     private typealias Queue = BatchQueue<Row, Seat<Turn>>
 
     private let queue: Mutex<Queue>
+    private let starts = Mutex(StatementStarts())
     private let send: Send
 
     package init(limits: BatchLimits = BatchLimits(), send: @escaping Send) {
         self.queue = Mutex(Queue(limits: limits))
         self.send = send
     }
+
+    /// Since when the oldest statement under way is; nil when there is none.
+    package var busySince: ContinuousClock.Instant? { starts.withLock(\.oldest) }
 
     /// How many rows wait for the statement under way to end.
     package var pendingCount: Int { queue.withLock(\.pendingCount) }
@@ -73,7 +77,9 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
     private func lead(_ row: Row, _ bytes: Int) async throws -> Answer {
         // Only now, so that what gathered since the handing over goes along.
         let others = queue.withLock { $0.takeMore(bytes: bytes) }.filter { !$0.ticket.isOver }
+        let start = starts.withLock { $0.begin(at: .now) }
         let answers = await send([row] + others.map(\.row), others.isEmpty)
+        starts.withLock { $0.end(start) }
         // Before the answers, so that the connection has something to do while they are taken.
         handOver()
         for (entry, answer) in zip(others, answers.dropFirst()) { entry.ticket.give(.answered(answer)) }
@@ -85,5 +91,24 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
             // Otherwise its caller was cancelled, and the row has not been sent.
             if next.ticket.give(.lead) { return }
         }
+    }
+}
+
+/// When the statements under way were begun.
+struct StatementStarts: Sendable {
+    private var instants: [(number: Int, instant: ContinuousClock.Instant)] = []
+    private var last = 0
+
+    /// The instants are in order, so the first is the oldest.
+    var oldest: ContinuousClock.Instant? { instants.first?.instant }
+
+    mutating func begin(at now: ContinuousClock.Instant) -> Int {
+        last += 1
+        instants.append((last, now))
+        return last
+    }
+
+    mutating func end(_ number: Int) {
+        instants.removeAll { $0.number == number }
     }
 }

@@ -19,6 +19,8 @@ public final class AbsurdClient: Service, Sendable {
     /// The runs whose handlers are executing in this process.
     package let executions = ExecutionRegistry()
     package let wakeUps: WakeUps
+    package let registry: WorkerRegistry
+    package let registryLoop: SharedLoop
     /// The workers that have runs to give back before the connections may be closed.
     package let debts = Debts()
     package let producer: Producer
@@ -33,6 +35,10 @@ public final class AbsurdClient: Service, Sendable {
         self.wakeUps = WakeUps(
             pool: pool, settings, listens: configuration.listens,
             fallbackInterval: configuration.fallbackInterval, logger: logger)
+        let registry = WorkerRegistry(configuration: settings, logger: logger)
+        self.registry = registry
+        self.registryLoop = SharedLoop(
+            body: { await registry.run() }, whenUnused: { await registry.close() })
         self.producer = Producer(pool: pool)
         self.hooks = hooks
         self.logger = logger

@@ -4,18 +4,27 @@ import Synchronization
 
 /// Logs that the database stopped answering, and that it answers again: once per change, not once per attempt.
 package final class OutageLog: Sendable {
-    private let since = Mutex<ContinuousClock.Instant?>(nil)
+    private let outage = Mutex<HealthFacts.Outage?>(nil)
 
     package init() {}
 
+    /// The outage that lasts; nil while the database answers.
+    package var current: HealthFacts.Outage? { outage.withLock(\.self) }
+
     package func failed(_ error: any Error, _ logger: Logger) {
-        let isNew = since.withLock { since in
-            guard since == nil else { return false }
-            since = .now
-            return true
+        let isAway = (error as? PostgresError)?.isTransient ?? true
+        let isLocked = (error as? PostgresError)?.isLockConflict ?? false
+        let isNew = outage.withLock { outage in
+            let isNew = outage == nil
+            // Of what comes later the words are kept, since they are about what is wrong now.
+            outage = HealthFacts.Outage(
+                since: outage?.since ?? .now,
+                message: (error as? PostgresError).map { AbsurdError($0).message }
+                    ?? String(describing: error),
+                kind: !isAway ? .refusal : isLocked ? .lock : .silence)
+            return isNew
         }
         guard isNew else { return }
-        let isAway = (error as? PostgresError)?.isTransient ?? true
         logger.info(
             isAway
                 ? "the database does not answer; trying again until it does"
@@ -24,11 +33,11 @@ package final class OutageLog: Sendable {
     }
 
     package func succeeded(_ logger: Logger) {
-        let outage = since.withLock { since in
-            defer { since = nil }
-            return since.map { ContinuousClock.now - $0 }
+        let ended = outage.withLock { outage in
+            defer { outage = nil }
+            return outage.map { ContinuousClock.now - $0.since }
         }
-        guard let outage else { return }
-        logger.info("the database answers again", metadata: ["absurd.outage": "\(outage)"])
+        guard let ended else { return }
+        logger.info("the database answers again", metadata: ["absurd.outage": "\(ended)"])
     }
 }

@@ -2,11 +2,11 @@ package import Logging
 
 /// Tells metrics, listeners and the log what happened in one worker, so that the worker says it once.
 package struct WorkerObserver: Sendable {
-    package let workerID: String
+    package private(set) var workerID: String
     package let queue: String
     package let broadcaster: EventBroadcaster
     package let metrics: WorkerMetrics
-    package let logger: Logger
+    package private(set) var logger: Logger
     private let slots: SlotCount
 
     package init(
@@ -21,6 +21,15 @@ package struct WorkerObserver: Sendable {
         logger[metadataKey: "absurd.worker"] = .string(workerID)
         logger[metadataKey: "absurd.queue"] = .string(queue)
         self.logger = logger
+    }
+
+    /// The same for a worker that goes on under another id.
+    package func naming(_ workerID: String) -> WorkerObserver {
+        guard workerID != self.workerID else { return self }
+        var observer = self
+        observer.workerID = workerID
+        observer.logger[metadataKey: "absurd.worker"] = .string(workerID)
+        return observer
     }
 
     package func report(_ kind: WorkerEvent.Kind) {

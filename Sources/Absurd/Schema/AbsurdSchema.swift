@@ -13,6 +13,9 @@ public enum AbsurdSchema {
     /// The version that `absurd.get_schema_version()` answers when the base is ours.
     public static let baseVersion = "swift-0.5.1"
 
+    /// The version of this library.
+    package static let libraryVersion = "0.1.0"
+
     /// All statements in the order in which they are to be executed.
     ///
     /// Safe to execute again.

@@ -9,6 +9,7 @@ extension QueueWatch {
         var lastWake: ContinuousClock.Instant?
         while !Task.isCancelled {
             guard await someWorkerIsIdle() else { break }
+            noteTurn()
             guard let session = await usableSession() else {
                 await poll()
                 continue

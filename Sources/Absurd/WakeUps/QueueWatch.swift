@@ -30,6 +30,11 @@ package final class QueueWatch: Sendable {
     /// Sessions in which notifications are of no use to this queue, by number.
     let unusable = Mutex<(session: Int, until: ContinuousClock.Instant)?>(nil)
 
+    private let turn = Mutex(ContinuousClock.now)
+    /// When the loop last looked for work, or was about to.
+    package var lastTurn: ContinuousClock.Instant { turn.withLock(\.self) }
+    func noteTurn() { turn.withLock { $0 = .now } }
+
     /// While work arrives faster than this, asking is cheaper for everybody than being told.
     static let burstInterval = Duration.milliseconds(5)
 

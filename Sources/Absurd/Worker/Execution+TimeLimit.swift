@@ -33,7 +33,7 @@ extension Execution {
         await context.writesAnsweredDespiteCancellation()
         let event = await act(
             on: .fail(.attemptTimeout(limit)), handler, duration: ContinuousClock.now - start)
-        if let event { worker.observer.report(event) }
+        if let event { session.observer.report(event) }
     }
 }
 

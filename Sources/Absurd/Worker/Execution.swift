@@ -24,14 +24,14 @@ struct Execution: Sendable {
 
     private func report(endedBefore end: ExecutionState.End) {
         switch end {
-        case .taskCancelled: worker.observer.report(.cancelled(run.info))
-        case .claimLost, .runFailed: worker.observer.report(.claimLost(run.info))
+        case .taskCancelled: session.observer.report(.cancelled(run.info))
+        case .claimLost, .runFailed: session.observer.report(.claimLost(run.info))
         case .stopping, .suspended, .timedOut, .finished: break
         }
     }
 
     private func execute(_ handler: Handler) async {
-        worker.observer.report(.started(run.info))
+        session.observer.report(.started(run.info))
         let start = ContinuousClock.now
         if let limit = handler.attemptTimeout { return await execute(handler, for: limit, since: start) }
         let returned = await context.runningHandler { await invoke(handler) }
@@ -44,7 +44,7 @@ struct Execution: Sendable {
         let end = await context.close()
         let outcome = Outcome.decide(returned, end: end, attemptTimeout: handler.attemptTimeout)
         let event = await act(on: outcome, handler, duration: ContinuousClock.now - start)
-        if let event { worker.observer.report(event) }
+        if let event { session.observer.report(event) }
     }
 
     func invoke(_ handler: Handler) async -> Result<HandlerReturn, any Error> {
@@ -91,9 +91,9 @@ struct Execution: Sendable {
         let delay = Duration.seconds(Double.random(in: 15...30))
         let write = FinishWrite(key: run.key, action: .sleep(until: .after(delay), checkpoint: nil))
         switch await send(write) {
-        case .done?: worker.observer.report(.deferred(run.info, delay: delay))
+        case .done?: session.observer.report(.deferred(run.info, delay: delay))
         case .refused(let refusal)?:
-            if let event = ended(by: refusal) { worker.observer.report(event) }
+            if let event = ended(by: refusal) { session.observer.report(event) }
         case nil: break
         }
     }

@@ -9,8 +9,10 @@ package struct PostgresRunStore: RunStore {
 
     package init(pool: PostgresPool) { self.pool = pool }
 
-    func send(_ sql: String, _ parameters: [SQLParameter]) async throws -> SQLRows {
-        try await pool.query(sql, parameters, isCancellable: false)
+    func send(
+        _ sql: String, _ parameters: [SQLParameter], isCancellable: Bool = false
+    ) async throws -> SQLRows {
+        try await pool.query(sql, parameters, isCancellable: isCancellable)
     }
 
     package func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] {
@@ -18,12 +20,12 @@ package struct PostgresRunStore: RunStore {
             """
             select run_id, task_id, attempt, task_name, params, retry_strategy, max_attempts, headers, wake_event,
               event_payload, token, due, resumed
-            from absurd_swift.claim($1, $2, $3, $4, $6, $5, true)
+            from absurd_swift.claim($1, $2, $3, $4, $6, $5, $7, true)
             """,
             [
                 .text(request.holder.queue), .text(request.holder.worker), .int(Int64(request.timeout)),
                 .int(Int64(request.limit)), .bool(request.sweeps),
-                request.dueFrom.map { .timestamp($0) } ?? .null,
+                request.dueFrom.map { .timestamp($0) } ?? .null, .bool(request.isRegistered),
             ])
         return try rows.map { try ClaimedRun($0, holder: request.holder) }
     }

@@ -1,5 +1,6 @@
 /// How often a worker of a pool was started again, and why last.
 public struct WorkerRestarts: Sendable, Hashable {
+    /// The worker's present id.
     public let workerID: String
     /// Since the pool was started.
     public let count: Int
@@ -7,7 +8,13 @@ public struct WorkerRestarts: Sendable, Hashable {
     public let lastError: String?
 }
 
-/// Counts restarts and says when they are too many.
+extension WorkerRestarts {
+    func naming(_ workerID: String) -> WorkerRestarts {
+        WorkerRestarts(workerID: workerID, count: count, lastError: lastError)
+    }
+}
+
+/// Counts restarts and says when they are too many, of workers by the part of their ids that stays.
 ///
 /// A pure value: time is passed in.
 package struct RestartLedger: Sendable {

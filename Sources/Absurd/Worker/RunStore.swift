@@ -13,6 +13,10 @@ package protocol RunStore: Sendable {
     func renew(_ writes: [RenewWrite], holder: ClaimHolder, wait: Bool) async throws -> [RenewAnswer]
     func awaitEvent(_ writes: [EventWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer]
     func awaitTask(_ writes: [TaskWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer]
+    /// Enters a worker into the registry; false when this store has none.
+    func register(_ entry: RegistryEntry) async throws -> Bool
+    /// Takes a worker out of the registry; false when runs are still held under its id, so that it stays.
+    func deregister(_ worker: String) async throws -> Bool
     /// Checks that the database can serve workers of this queue; throws an ``AbsurdError`` that says what to do.
     func checkReadiness(queue: String) async throws
 }
@@ -41,8 +45,18 @@ package struct ClaimHolder: Hashable, Sendable {
     }
 }
 
+/// What the registry is told of a worker once.
+package struct RegistryEntry: Sendable {
+    package var holder: ClaimHolder
+    package var version: String
+    package var slots: Int
+    package var restarts: Int
+}
+
 package struct ClaimRequest: Sendable {
     package var holder: ClaimHolder
+    /// Whether the holder may claim only while it is in the registry.
+    package var isRegistered = false
     /// Whole seconds; 0 is a claim without end.
     package var timeout: Int
     package var limit: Int

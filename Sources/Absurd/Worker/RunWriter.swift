@@ -33,6 +33,14 @@ package final class RunWriter: Sendable {
         taskWaits = WriteLane(delivery, limits) { try await store.awaitTask($0, holder: holder, wait: $1) }
     }
 
+    /// Since when the oldest write that has no answer is under way; nil when there is none.
+    package var busySince: ContinuousClock.Instant? {
+        [
+            finishes.busySince, checkpoints.busySince, renewals.busySince, eventWaits.busySince,
+            taskWaits.busySince,
+        ].compactMap(\.self).min()
+    }
+
     /// From now on a write that finds no database fails instead of trying again.
     ///
     /// For the end of a worker.

@@ -8,18 +8,22 @@ import Synchronization
 /// After that, and at once when its task is cancelled, handlers are cancelled and their runs given back with no
 /// attempt spent. Usually one of a ``WorkerPool``, which starts it again should it end unexpectedly.
 public actor Worker: Service {
-    /// Stored as `claimed_by` with every run that it holds.
-    public nonisolated let id: String
     public nonisolated let queue: String
+    /// What its ids begin with.
+    nonisolated let name: String
+    private nonisolated let identity: Mutex<(id: String, isUsed: Bool)>
 
     package nonisolated let client: AbsurdClient
     nonisolated let store: any RunStore
     nonisolated let handlers: HandlerRegistry
     nonisolated let options: WorkerOptions
-    nonisolated let observer: WorkerObserver
+    private nonisolated let baseObserver: WorkerObserver
     nonisolated let slotTable: SlotTable
     nonisolated let outages = OutageLog()
+    package nonisolated let pulse = WorkerPulse()
     nonisolated let claimTimeout: Int
+    /// How often its pool has started it again, and a supervisor its process.
+    nonisolated let restarts = Atomic<Int>(WorkerIdentity.processRestarts)
 
     /// - Parameter handlers: One for each task name. Tasks of other names are put off for others to take.
     /// - Throws: ``AbsurdError`` with the codes `invalidConfiguration`, `duplicateHandler`, `invalidArgument`.
@@ -29,12 +33,12 @@ public actor Worker: Service {
     ) throws {
         try self.init(
             client, queue: queue, handlers: handlers, options: options,
-            id: options.workerID ?? WorkerIdentity.unique(), store: PostgresRunStore(pool: client.pool),
+            name: options.workerID ?? WorkerIdentity.defaultName, store: PostgresRunStore(pool: client.pool),
             broadcaster: EventBroadcaster(), slots: SlotCount(queue: queue))
     }
 
     package init(
-        _ client: AbsurdClient, queue: String, handlers: [Handler], options: WorkerOptions, id: String,
+        _ client: AbsurdClient, queue: String, handlers: [Handler], options: WorkerOptions, name: String,
         store: any RunStore, broadcaster: EventBroadcaster, slots: SlotCount
     ) throws {
         try options.validate()
@@ -42,12 +46,30 @@ public actor Worker: Service {
         self.client = client
         self.queue = queue
         self.options = options
-        self.id = id
+        self.name = name
+        let id = WorkerIdentity.unique(name)
+        self.identity = Mutex((id, false))
         self.store = store
         self.claimTimeout = try options.claimTimeout.wholeSeconds("claimTimeout")
         self.slotTable = SlotTable(count: options.concurrency)
-        self.observer = WorkerObserver(
+        self.baseObserver = WorkerObserver(
             workerID: id, queue: queue, broadcaster: broadcaster, slots: slots, logger: client.logger)
+    }
+
+    /// Stored as `claimed_by` with every run that it holds, and its id in the registry.
+    ///
+    /// Changes when the worker starts again, and when it was taken for dead and goes on.
+    public nonisolated var id: String { identity.withLock(\.id) }
+
+    nonisolated var observer: WorkerObserver { baseObserver.naming(id) }
+
+    /// An id under which nobody has registered.
+    private func freshID() -> String {
+        identity.withLock { identity in
+            if identity.isUsed { identity.id = WorkerIdentity.unique(name) }
+            identity.isUsed = true
+            return identity.id
+        }
     }
 
     /// What this worker executes now, slot by slot.
@@ -70,6 +92,8 @@ public actor Worker: Service {
     ///   `databaseMissing`, `schemaMissing`, `schemaOutdated`, `queueMissing`, `privilegeMissing`.
     public func run() async throws {
         let lifecycle = WorkerLifecycle()
+        pulse.enter(.starting)
+        defer { pulse.enter(.ended) }
         try await withGracefulShutdownHandler {
             try await withTaskCancellationHandler {
                 // Cancelling this task must not cancel the handlers by itself: first their executions are marked as
@@ -84,17 +108,32 @@ public actor Worker: Service {
     }
 
     private func work(_ lifecycle: WorkerLifecycle) async throws {
-        guard try await waitUntilReady(lifecycle) else { return }
+        guard var session = try await ready(lifecycle) else { return }
         observer.report(.workerStarted)
-        let session = WorkerSession(worker: self, lifecycle: lifecycle)
+        defer { observer.report(.workerStopped) }
+        while true {
+            try await execute(session)
+            guard lifecycle.startOver() else { return }
+            pulse.enter(.starting)
+            guard let next = try await ready(lifecycle) else { return }
+            session = next
+        }
+    }
+
+    private func execute(_ session: WorkerSession) async throws {
+        pulse.attach(session.writer)
+        defer { pulse.attach(nil) }
         // The client keeps its connections until the runs have been given back.
         let debt = client.debts.owe()
+        session.joinRegistry()
         let result: Result<Void, any Error> = await withTaskGroup(of: Void.self) { group in
             group.addTask { await session.stopWaiting() }
             group.addTask { await session.stopAfterGrace() }
             group.addTask { await session.watchClaims() }
+            group.addTask { await session.beat() }
             group.addTask {
                 await session.giveBackWhenStopping()
+                await session.deregister()
                 debt.pay()
                 await session.logWhoStillRuns()
             }
@@ -110,21 +149,27 @@ public actor Worker: Service {
             return result
         }
         debt.pay()
-        observer.report(.workerStopped)
+        session.leaveRegistry()
         try result.get()
     }
 
-    /// Waits until the database can serve this worker.
+    /// Waits until the database can serve this worker, and registers it.
     ///
-    /// False when it is to stop before that.
-    private func waitUntilReady(_ lifecycle: WorkerLifecycle) async throws -> Bool {
+    /// Nil when it is to stop before that.
+    private func ready(_ lifecycle: WorkerLifecycle) async throws -> WorkerSession? {
         var backoff = Backoff(base: options.pollInterval, cap: min(options.maxBackoff, .seconds(3)))
         while lifecycle.stage == .running {
             do {
                 try await store.checkReadiness(queue: queue)
                 await client.planStatements(of: queue)
+                let entry = RegistryEntry(
+                    holder: ClaimHolder(queue: queue, worker: freshID()),
+                    version: options.version ?? "swift-absurd \(AbsurdSchema.libraryVersion)",
+                    slots: options.concurrency, restarts: restarts.load(ordering: .relaxed))
+                let isRegistered = try await store.register(entry)
                 outages.succeeded(observer.logger)
-                return true
+                return WorkerSession(
+                    worker: self, lifecycle: lifecycle, holder: entry.holder, isRegistered: isRegistered)
             } catch let error as AbsurdError where error.code.isTemporary {
                 outages.failed(error, observer.logger)
                 let ticket = lifecycle.changes.ticket()
@@ -132,7 +177,7 @@ public actor Worker: Service {
                 await lifecycle.changed(after: ticket, within: backoff.next())
             }
         }
-        return false
+        return nil
     }
 }
 

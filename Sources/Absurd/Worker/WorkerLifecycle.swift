@@ -2,7 +2,7 @@ import Synchronization
 
 /// How far a worker's run has come towards its end.
 ///
-/// Only goes forward.
+/// Only goes forward, except that a worker that was taken for dead stops and then starts over.
 package final class WorkerLifecycle: Sendable {
     package enum Stage: Int, Comparable, Sendable {
         case running
@@ -14,21 +14,43 @@ package final class WorkerLifecycle: Sendable {
         package static func < (left: Stage, right: Stage) -> Bool { left.rawValue < right.rawValue }
     }
 
-    private let state = Mutex(Stage.running)
+    private struct State {
+        /// What the worker was asked for.
+        var asked = Stage.running
+        var isLost = false
+    }
+    private let state = Mutex(State())
     /// Signalled by stage changes.
     package let changes = ChangeSignal()
 
     package init() {}
 
-    package var stage: Stage { state.withLock(\.self) }
+    package var stage: Stage { state.withLock { $0.isLost ? .stopping : $0.asked } }
+
+    /// Whether the worker stops because it was taken for dead.
+    package var isLost: Bool { state.withLock(\.isLost) }
 
     package func advance(to stage: Stage) {
-        let hasChanged = state.withLock { current in
-            guard stage > current else { return false }
-            current = stage
+        let hasChanged = state.withLock { state in
+            guard stage > state.asked else { return false }
+            state.asked = stage
             return true
         }
         if hasChanged { changes.signal() }
+    }
+
+    /// Stops the worker, which was taken for dead, so that it gives up what it holds.
+    package func lose() {
+        state.withLock { $0.isLost = true }
+        changes.signal()
+    }
+
+    /// After the stop: true when the worker is to go on, under another id.
+    package func startOver() -> Bool {
+        state.withLock { state in
+            defer { state.isLost = false }
+            return state.isLost && state.asked == .running
+        }
     }
 
     /// Returns once the stage is at least this one, or when the current task is cancelled.

@@ -64,11 +64,15 @@ public struct WorkerOptions: Sendable {
     /// 20 seconds.
     public var shutdownGrace: Duration = .seconds(20)
 
-    /// The base of the worker ids.
+    /// The base of the worker ids, to which each start of a worker adds a random part.
     ///
-    /// Nil, the default, makes one of host name, process id and a random part. Keep an id of your own unique
-    /// among running workers. 1 to 200 bytes without NUL.
+    /// Nil, the default, makes one of host name and process id. 1 to 200 bytes without NUL.
     public var workerID: String?
+
+    /// What the list of workers shows as their version, such as that of your build.
+    ///
+    /// Nil, the default, shows the version of this library. 1 to 200 bytes without NUL.
+    public var version: String?
 
     /// More restarts than this within ``restartWindow`` end a pool with an error.
     ///
@@ -115,6 +119,9 @@ extension WorkerOptions {
             shutdownGrace)
         if let workerID {
             try require(isWorkerID(workerID), "workerID", workerIDRule, "'\(workerID.prefix(40))'")
+        }
+        if let version {
+            try require(isWorkerID(version), "version", workerIDRule, "'\(version.prefix(40))'")
         }
         try require(maxRestarts >= 0, "maxRestarts", "zero or more", maxRestarts)
         try require(

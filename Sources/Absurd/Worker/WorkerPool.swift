@@ -8,7 +8,9 @@ import Synchronization
 public final class WorkerPool: Service {
     public let queue: String
     public let workers: [Worker]
-    private let options: WorkerOptions
+    let client: AbsurdClient
+    let options: WorkerOptions
+    let heart = Heart()
     private let broadcaster = EventBroadcaster()
     private let ledger: Mutex<RestartLedger>
 
@@ -28,16 +30,18 @@ public final class WorkerPool: Service {
         store: any RunStore
     ) throws {
         try options.validate()
+        self.client = client
         self.queue = queue
         self.options = options
         self.ledger = Mutex(RestartLedger(limit: options.maxRestarts, window: options.restartWindow))
-        let base = options.workerID ?? WorkerIdentity.unique()
+        let base = options.workerID ?? WorkerIdentity.defaultName
         let broadcaster = self.broadcaster
         let slots = SlotCount(queue: queue)
         self.workers = try (1...options.workers).map { number in
             try Worker(
                 client, queue: queue, handlers: handlers, options: options,
-                id: options.workers == 1 ? base : "\(base)-\(number)", store: store, broadcaster: broadcaster,
+                name: options.workers == 1 ? base : "\(base)-\(number)", store: store,
+                broadcaster: broadcaster,
                 slots: slots)
         }
     }
@@ -48,6 +52,10 @@ public final class WorkerPool: Service {
     ///   workers of this queue.
     public func run() async throws {
         defer { broadcaster.finish() }
+        try await heart.beating { try await self.superviseAll() }
+    }
+
+    private func superviseAll() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for worker in workers {
                 group.addTask { try await self.supervise(worker) }
@@ -59,7 +67,7 @@ public final class WorkerPool: Service {
 
     /// How often each worker was started again.
     public var restarts: [WorkerRestarts] {
-        ledger.withLock { ledger in workers.map { ledger.restarts(of: $0.id) } }
+        ledger.withLock { ledger in workers.map { ledger.restarts(of: $0.name).naming($0.id) } }
     }
 
     /// The workers that were started again more than `limit` times.
@@ -89,6 +97,7 @@ extension WorkerPool {
                 // A worker that has worked for a while starts afresh, not with the pauses of earlier trouble.
                 if ContinuousClock.now - start > options.restartWindow { backoff.reset() }
                 try noteRestart(of: worker, after: error)
+                worker.pulse.enter(.restarting)
                 guard await isRested(for: backoff.next()) else { return }
             }
         }
@@ -101,13 +110,14 @@ extension WorkerPool {
 
     private func noteRestart(of worker: Worker, after error: any Error) throws {
         let text = String(describing: error)
-        let count = ledger.withLock { $0.record(workerID: worker.id, error: text, at: .now) }
+        let count = ledger.withLock { $0.record(workerID: worker.name, error: text, at: .now) }
         guard let count else {
             throw AbsurdError(
                 .restartLimit,
                 "the workers of queue '\(queue)' were restarted more than \(options.maxRestarts) times within "
                     + "\(options.restartWindow); the last error was: \(text)")
         }
+        worker.restarts.add(1, ordering: .relaxed)
         worker.observer.report(.workerRestarted(count: count, error: text))
     }
 }

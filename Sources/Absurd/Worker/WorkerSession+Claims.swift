@@ -29,7 +29,7 @@ extension WorkerSession {
 
     private func tell(_ now: ContinuousClock.Instant) {
         for (context, _) in worker.slotTable.executions {
-            if context.hasLapsed(at: now) { worker.observer.report(.claimLapsed(context.info)) }
+            if context.hasLapsed(at: now) { observer.report(.claimLapsed(context.info)) }
             if let overstay = context.overstay(at: now) {
                 context.logger.warning(
                     "the handler ignores its cancellation; what it records is refused, and it keeps its slot",
@@ -56,7 +56,7 @@ extension WorkerSession {
             }
         } catch {
             // A missed look costs nothing: the next one comes, and every write is checked by itself.
-            worker.outages.failed(error, worker.observer.logger)
+            worker.outages.failed(error, observer.logger)
         }
     }
 

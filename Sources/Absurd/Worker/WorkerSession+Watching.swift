@@ -10,7 +10,7 @@ extension WorkerSession {
             return
         }
         if worker.slotTable.usedCount > 0 {
-            worker.observer.logger.info(
+            observer.logger.info(
                 "grace period over, cancelling handlers",
                 metadata: ["absurd.runs": "\(worker.slotTable.usedCount)"])
         }

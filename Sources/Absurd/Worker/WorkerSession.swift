@@ -8,6 +8,9 @@ package final class WorkerSession: Sendable {
     let lifecycle: WorkerLifecycle
     let writer: RunWriter
     let holder: ClaimHolder
+    /// Whether the worker is in the registry under the holder's id.
+    let isRegistered: Bool
+    let observer: WorkerObserver
     let watched: WakeUps.Watched
     /// Signalled when a slot is freed, and at the end: what a worker without room waits for.
     let room = ChangeSignal()
@@ -19,12 +22,14 @@ package final class WorkerSession: Sendable {
         var isOver = false
     }
 
-    init(worker: Worker, lifecycle: WorkerLifecycle) {
+    init(worker: Worker, lifecycle: WorkerLifecycle, holder: ClaimHolder, isRegistered: Bool) {
         self.worker = worker
         self.lifecycle = lifecycle
-        self.holder = ClaimHolder(queue: worker.queue, worker: worker.id)
+        self.holder = holder
+        self.isRegistered = isRegistered
+        self.observer = worker.observer.naming(holder.worker)
         self.writer = RunWriter(
-            store: worker.store, holder: holder, outages: worker.outages, logger: worker.observer.logger)
+            store: worker.store, holder: holder, outages: worker.outages, logger: observer.logger)
         self.watched = worker.client.wakeUps.watched(worker.queue)
     }
 
@@ -34,6 +39,7 @@ package final class WorkerSession: Sendable {
     ///   their runs given back first.
     func claimAndExecute() async throws {
         let result: Result<Void, any Error> = await withDiscardingTaskGroup { group in
+            defer { worker.pulse.enter(.draining) }
             do {
                 try await claimLoop(&group)
                 return .success(())
@@ -55,29 +61,39 @@ package final class WorkerSession: Sendable {
             let limit = min(options.batchSize ?? .max, worker.slotTable.freeCount)
             guard limit > 0 else {
                 permit = nil
+                worker.pulse.enter(.full)
                 if lifecycle.stage == .running { await room.wait(after: ticket) }
                 continue
             }
             do {
-                let request = claims.request(
+                var request = claims.request(
                     holder: holder, timeout: worker.claimTimeout, limit: limit,
                     sweeps: permit?.sweeps ?? false)
+                request.isRegistered = isRegistered
+                worker.pulse.enter(.claiming)
                 let runs = try await worker.store.claim(request)
                 permit?.report(claimed: runs.count, isFull: runs.count >= limit)
                 permit = nil
-                worker.outages.succeeded(worker.observer.logger)
+                worker.outages.succeeded(observer.logger)
                 if !runs.isEmpty {
-                    worker.observer.report(.claimed(count: runs.count))
+                    worker.client.registry.claimed()
+                    observer.report(.claimed(count: runs.count))
                     try await start(runs, in: &group)
                 }
                 backoff.reset()
-                if claims.isDrained(after: request, runs) { permit = await idle() }
+                if claims.isDrained(after: request, runs) {
+                    worker.pulse.enter(.idle)
+                    permit = await idle()
+                }
+            } catch let error as PostgresError where error.sqlState == "AS009" {
+                lose()
             } catch let error as PostgresError where error.sqlState != nil || error.isTransient {
                 permit = nil
                 let pause = backoff.next()
-                worker.outages.failed(error, worker.observer.logger)
+                worker.outages.failed(error, observer.logger)
                 let message = AbsurdError(error, queue: worker.queue).message
-                worker.observer.report(.claimFailed(error: message, retryIn: pause))
+                observer.report(.claimFailed(error: message, retryIn: pause))
+                worker.pulse.enter(.pausing)
                 await pauseClaiming(for: pause)
             }
         }
@@ -128,6 +144,7 @@ extension WorkerSession {
         for run in runs where !run.isResumed { launch(run, [:], in: &group) }
         let resumed = runs.filter(\.isResumed)
         guard !resumed.isEmpty else { return }
+        worker.pulse.enter(.loading)
         do {
             let checkpoints = try await writer.loadCheckpoints(runs: resumed.map(\.info.runID))
             for run in resumed { launch(run, checkpoints[run.info.runID] ?? [:], in: &group) }
@@ -144,17 +161,17 @@ extension WorkerSession {
     ) {
         let context = TaskContext(
             run: run, checkpoints: checkpoints, writer: writer, client: worker.client,
-            claimTimeout: worker.claimTimeout, observer: worker.observer)
+            claimTimeout: worker.claimTimeout, observer: observer)
         guard lifecycle.stage == .running, let slot = worker.slotTable.take(for: context) else {
             // The end came while the claim was under way.
             group.addTask { await self.giveBack([run]) }
             return
         }
-        worker.observer.slotTaken()
+        observer.slotTaken()
         group.addTask {
             await Execution(session: self, context: context).run()
             self.worker.slotTable.give(back: slot)
-            self.worker.observer.slotGivenBack()
+            self.observer.slotGivenBack()
             self.room.signal()
         }
     }
@@ -166,10 +183,14 @@ extension WorkerSession {
         do {
             let answers = try await writer.finish(writes)
             for (run, answer) in zip(runs, answers) {
-                if case .done = answer { worker.observer.report(.released(run.info)) }
+                if case .done = answer {
+                    observer.report(.released(run.info))
+                } else if lifecycle.isLost {
+                    observer.report(.claimLost(run.info))
+                }
             }
         } catch {
-            worker.observer.logger.info(
+            observer.logger.info(
                 "runs could not be given back; they are taken over when their claims expire",
                 metadata: ["absurd.runs": "\(runs.count)", "error": "\(error)"])
         }

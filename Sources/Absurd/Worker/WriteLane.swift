@@ -1,4 +1,5 @@
 import LibPQ
+import Synchronization
 
 /// A row that ``RunWriter`` sends.
 package protocol LaneWrite: Sendable {
@@ -30,6 +31,7 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
     private let singly: BatchLane<Write, Answer>
     private let statement: Statement
     private let delivery: Delivery
+    private let persisting = Mutex(StatementStarts())
 
     package init(_ delivery: Delivery, _ limits: BatchLimits, _ statement: @escaping Statement) {
         self.delivery = delivery
@@ -41,6 +43,12 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
         singly = BatchLane(limits: BatchLimits(rows: 1, statements: 2)) { writes, _ in
             await Self.deliver(writes, waitsForLocks: false, delivery, statement)
         }
+    }
+
+    /// Since when the oldest statement is under way, its repetitions included, or the oldest row that is locked is
+    /// sent again and again; nil when there is neither.
+    package var busySince: ContinuousClock.Instant? {
+        [together.busySince, persisting.withLock(\.oldest)].compactMap(\.self).min()
     }
 
     package func send(_ write: Write) async throws -> Answer {
@@ -60,6 +68,8 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
 
     /// Sends a row that was found locked until it is not.
     private func persist(_ write: Write) async throws -> Answer {
+        let start = persisting.withLock { $0.begin(at: .now) }
+        defer { persisting.withLock { $0.end(start) } }
         var pauses = Backoff(base: .milliseconds(10), cap: .milliseconds(250))
         while true {
             await sleepDespiteCancellation(for: pauses.next())

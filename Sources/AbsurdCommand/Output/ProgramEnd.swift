@@ -1,4 +1,5 @@
 import Absurd
+import AbsurdSupervisor
 import ArgumentParser
 import EphemeralPostgres
 import Foundation
@@ -17,6 +18,8 @@ struct ProgramEnd {
             self.init(status: error.exitCode, line: error.message)
         case let error as EphemeralPostgresError:
             self.init(status: 1, line: error.message)
+        case let error as SupervisorError:
+            self.init(status: error.exitCode, line: error.message.printable)
         case is ReaderGone:
             self.init(status: ReaderGone.status, line: nil)
         case is CancellationError:

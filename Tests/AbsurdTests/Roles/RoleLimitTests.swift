@@ -36,7 +36,7 @@ struct RoleLimitTests {
             "delete from absurd_swift.result_waits", "delete from absurd_swift.result_listeners",
             "create table absurd.mine ()", "create table absurd_swift.mine ()",
             "create or replace function absurd_swift.verdict(text, text, boolean) returns text language sql as $$select 'done'$$",
-            "alter function absurd_swift.claim(text, text, integer, integer, timestamptz, boolean) security invoker",
+            "alter function absurd_swift.claim(text, text, integer, integer, timestamptz, boolean, boolean, boolean) security invoker",
             // The calls of other SDKs, which know no claim.
             "select absurd.spawn_task('q', 't', '{}', '{}')", "select absurd.claim_task('q', 'w', 30, 1)",
             "select absurd.complete_run('q', run_id, '1') from (select gen_random_uuid() as run_id) x",

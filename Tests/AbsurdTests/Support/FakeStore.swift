@@ -16,6 +16,8 @@ final class FakeStore: RunStore {
     }
 
     func checkReadiness(queue: String) async throws {}
+    func register(_ entry: RegistryEntry) async throws -> Bool { false }
+    func deregister(_ worker: String) async throws -> Bool { true }
 
     func loadCheckpoints(queue: String, runs: [RunID]) async throws -> [RunID: [String: JSONText?]] {
         throw NothingClaimed()

@@ -31,6 +31,8 @@ final class LosingStore: RunStore {
 
     func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] { try await base.claim(request) }
     func checkReadiness(queue: String) async throws { try await base.checkReadiness(queue: queue) }
+    func register(_ entry: RegistryEntry) async throws -> Bool { try await base.register(entry) }
+    func deregister(_ worker: String) async throws -> Bool { try await base.deregister(worker) }
 
     func loadCheckpoints(queue: String, runs: [RunID]) async throws -> [RunID: [String: JSONText?]] {
         try await losing("load") { try await base.loadCheckpoints(queue: queue, runs: runs) }

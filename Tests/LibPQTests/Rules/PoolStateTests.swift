@@ -50,6 +50,20 @@ struct PoolStateTests {
         #expect(state.settle(20) == nil)
     }
 
+    @Test func `since when the first caller waits is known, however often it had to ask again`() {
+        var state = exhausted(1)
+        #expect(state.waitingSince == nil)
+        let arrival = state.arrive()
+        _ = state.enqueue(10, arrival: arrival, knownRetry: nil, now: start + .seconds(1))
+        _ = state.enqueue(11, arrival: state.arrive(), knownRetry: nil, now: start + .seconds(2))
+        #expect(state.waitingSince == start + .seconds(1))
+        _ = state.settle(10)
+        #expect(state.waitingSince == start + .seconds(2))
+        _ = state.enqueue(
+            12, arrival: arrival, knownRetry: nil, since: start + .seconds(1), now: start + .seconds(3))
+        #expect(state.waitingSince == start + .seconds(1))
+    }
+
     @Test func `nobody who comes later overtakes the queue`() {
         var state = exhausted(1)
         #expect(state.enqueue(10, arrival: state.arrive(), knownRetry: nil, now: start) == [])

@@ -37,13 +37,13 @@ extension ExtensionQueue {
 
     func claim(
         limit: Int64 = 10, worker: String = "w", timeout: Int64 = 30, from due: PostgresTimestamp? = nil,
-        sweeps: Bool = true, isRelaxed: Bool = false
+        sweeps: Bool = true, isRegistered: Bool = false, isRelaxed: Bool = false
     ) async throws -> [Claim] {
         let rows = try await connection.query(
-            "select * from absurd_swift.claim($1, $2, $3, $4, $5, $6, $7)",
+            "select * from absurd_swift.claim($1, $2, $3, $4, $5, $6, $7, $8)",
             [
                 .text(name), .text(worker), .int(timeout), .int(limit),
-                due.map { .timestamp($0) } ?? .null, .bool(sweeps), .bool(isRelaxed),
+                due.map { .timestamp($0) } ?? .null, .bool(sweeps), .bool(isRegistered), .bool(isRelaxed),
             ])
         return try rows.map { row in
             Claim(

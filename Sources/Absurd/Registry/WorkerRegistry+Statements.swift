@@ -1,0 +1,65 @@
+import LibPQ
+import Synchronization
+
+/// What a beat is answered.
+struct BeatAnswer: Sendable {
+    /// The workers that are registered no more.
+    var gone: Set<String>
+    var othersRun: Bool
+    var suspects: Bool
+    var mayReap: Bool
+}
+
+/// What became of a worker that was taken for dead, or known to be.
+struct LossVerdict: Sendable {
+    var worker: String
+    var queue: String
+    /// How many of its runs were failed now.
+    var runs: Int
+    /// Whether it was taken out of the registry.
+    var isOut: Bool
+
+    init(_ row: SQLRow) throws {
+        worker = try row.decode("worker_id")
+        queue = try row.decode("queue")
+        runs = Int(try row.decode("runs", as: Int32.self))
+        isOut = try row.decode("is_out")
+    }
+}
+
+extension WorkerRegistry {
+    /// Shorter than the window: a statement that takes longer is as good as silence, and a new connection may do better.
+    private static let beatTimeout = Duration.seconds(2)
+
+    func send(
+        _ workers: [String], running: [Int], restarts: [Int], _ isSteady: Bool
+    ) async throws -> BeatAnswer {
+        let rows = try await connected().query(
+            "select to_json(gone)::text as gone, others_run, suspects, may_reap from absurd_swift.beat($1, $2, $3, $4)",
+            [
+                .textArray(workers), .intArray(running.map(Int64.init)), .intArray(restarts.map(Int64.init)),
+                .bool(isSteady),
+            ], timeout: Self.beatTimeout, isCancellable: false)
+        guard let row = rows.first else { throw SpawnStatement.wrongAnswer }
+        return BeatAnswer(
+            gone: Set(try JSONText(try row.decode("gone")).decode(as: [String].self)),
+            othersRun: try row.decode("others_run"),
+            suspects: try row.decode("suspects"), mayReap: try row.decode("may_reap"))
+    }
+
+    func sendReap(as observer: String) async throws -> LossVerdict? {
+        let rows = try await connected().query(
+            "select worker_id, queue, runs, is_out from absurd_swift.reap($1)", [.text(observer)],
+            isCancellable: false)
+        return try rows.first.map(LossVerdict.init)
+    }
+
+    /// A connection of its own: those of the pool may all be lent to handlers for as long as these like.
+    private func connected() async throws -> PostgresConnection {
+        if let connection = state.withLock(\.connection), connection.isUsable { return connection }
+        await close()
+        let connection = try await PostgresConnection.connect(configuration, logger: logger)
+        state.withLock { $0.connection = connection }
+        return connection
+    }
+}

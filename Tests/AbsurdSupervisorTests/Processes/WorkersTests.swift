@@ -1,0 +1,113 @@
+import Absurd
+import AbsurdSupervisor
+import Foundation
+import LibPQ
+import Logging
+import TestSupport
+import Testing
+
+/// With worker processes on a database.
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
+struct WorkersTests {
+    private static let worker =
+        URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(
+            path: "SupervisedWorker"
+        )
+        .path
+
+    private func supervising(
+        _ children: Int,
+        _ body: @Sendable @escaping (Supervised, AbsurdClient) async throws -> Void
+    ) async throws {
+        let url = TestDatabase.current.connectionString
+        let client = try AbsurdClient(AbsurdConfiguration(url), logger: .quiet)
+        try await client.createQueue("default")
+        try await Supervised.run(
+            [Self.worker], client: client,
+            {
+                $0.children = children
+                $0.settleTime = .seconds(1)
+                $0.environment["ABSURD_DATABASE_URL"] = url
+            }
+        ) { supervised in
+            try await body(supervised, client)
+        }
+        await client.close()
+    }
+
+    /// How many of the queue's tasks are in a state, by attempt.
+    private func count(_ state: String, attempt: Int = 1, _ client: AbsurdClient) async throws -> Int {
+        let rows = try await client.query(
+            "select count(*)::int4 from absurd.r_default where state = $1 and attempt = $2",
+            [.text(state), .int(Int64(attempt))])
+        return Int(try rows[0].decode(0, as: Int32.self))
+    }
+
+    @Test func `what a killed child had claimed is executed elsewhere at once`() async throws {
+        try await supervising(3) { supervised, client in
+            for _ in 0..<12 { _ = try await client.spawn("first attempt hangs", params: nil) }
+            try await eventually("all are held") { try await count("running", client) == 12 }
+            let held = try await client.query(
+                """
+                select process_id::int4, count(*)::int4 as runs
+                from absurd.r_default r join absurd_swift.workers w on w.worker_id = r.claimed_by
+                where r.state = 'running' group by 1 limit 1
+                """)
+            let process = try held[0].decode("process_id", as: Int32.self)
+            let runs = Int(try held[0].decode("runs", as: Int32.self))
+            let start = ContinuousClock.now
+            kill(process, SIGKILL)
+            // Their claims would last ten minutes.
+            try await eventually("they are done elsewhere") {
+                try await count("completed", attempt: 2, client) == runs
+            }
+            let time = ContinuousClock.now - start
+            #expect(time < .seconds(10), "\(time)")
+            try await eventually {
+                supervised.events.contains { event in
+                    if case .claimsGivenBack(_, process, runs) = event { true } else { false }
+                }
+            }
+            // The registry knows that it has been started again.
+            try await eventually {
+                try await client.workers().map(\.restarts).sorted() == [0, 0, 1]
+            }
+        }
+    }
+
+    @Test func `a handler that traps costs its process and an attempt, and nobody's task`() async throws {
+        try await supervising(2) { supervised, client in
+            let task = try await client.spawn("first attempt traps", params: nil)
+            for _ in 0..<20 { _ = try await client.spawn("short", params: nil) }
+            try await eventually("all are completed") {
+                let rows = try await client.query(
+                    "select count(*)::int4 from absurd.t_default where state = 'completed'")
+                return try rows[0].decode(0, as: Int32.self) == 21
+            }
+            let end = try #require(supervised.ends.first)
+            #expect(end.end == .signalled(SIGILL) || end.end == .signalled(SIGTRAP))
+            #expect(try await client.taskDetail(task.taskID, on: "default")?.summary.attempt == 2)
+            try await supervised.untilRunning(2)
+        }
+    }
+
+    @Test func `a roll loses no task and spends no attempt`() async throws {
+        try await supervising(2) { supervised, client in
+            try await supervised.untilRunning(2)
+            let old = Set(supervised.processes)
+            var options = SpawnOptions()
+            options.maxAttempts = 1
+            for number in 0..<200 {
+                _ = try await client.spawn("short", params: nil, options: options)
+                if number == 20 { supervised.supervisor.roll() }
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            try await eventually("the roll ends") { supervised.events.contains(.rollEnded) }
+            #expect(old.isDisjoint(with: supervised.processes))
+            try await eventually("all are completed at the first attempt") {
+                try await count("completed", client) == 200
+            }
+            #expect(supervised.ends.allSatisfy { $0.isExpected && $0.end.isSuccess })
+        }
+    }
+}

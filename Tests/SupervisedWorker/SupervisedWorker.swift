@@ -1,0 +1,40 @@
+// The program that the tests of the supervisor supervise: a pool of workers that stops on SIGTERM.
+
+import Absurd
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+@main
+enum SupervisedWorker {
+    static func main() async throws {
+        let logger = Logger(label: "supervised") { _ in SwiftLogNoOpLogHandler() }
+        let client = try AbsurdClient(.environment(), logger: logger)
+        var options = WorkerOptions()
+        options.concurrency = 4
+        options.claimTimeout = .minutes(10)
+        options.shutdownGrace = .seconds(10)
+        let pool = try WorkerPool(client, handlers: [short, first, fatal], options: options)
+        try await ServiceGroup(
+            services: [client, pool], gracefulShutdownSignals: [.sigterm], logger: logger
+        ).run()
+    }
+
+    /// Takes a moment.
+    private static let short = Handler("short") { context in
+        try await context.step("work") { try await Task.sleep(for: .milliseconds(100)) }
+        return .complete
+    }
+
+    /// Goes on for ever in its first attempt.
+    private static let first = Handler("first attempt hangs") { context in
+        if context.attempt == 1 { try await Task.sleep(for: .seconds(3600)) }
+        return .complete
+    }
+
+    /// Traps in its first attempt.
+    private static let fatal = Handler("first attempt traps") { context in
+        precondition(context.attempt > 1, "as the test wants it")
+        return .complete
+    }
+}
