@@ -30,7 +30,7 @@ public struct TaskFailure: Error, Hashable, Sendable {
         public static func at(_ date: Date) -> Retry { Retry(kind: .at(PostgresTimestamp(date))) }
     }
 
-    /// The kind of error: the Swift type that was thrown, or `$ClaimTimeout` and the like.
+    /// The kind of error: the Swift type that was thrown, or `$ClaimTimeout`, `$WorkerLost` and the like.
     public var name: String
     /// What happened, for people.
     public var message: String
