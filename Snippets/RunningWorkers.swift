@@ -55,6 +55,19 @@ func pooler(_ url: String) throws -> AbsurdClient {
     return absurd
 }
 
+func watch(_ absurd: AbsurdClient, process: String, logger: Logger) async throws {
+    // snippet.workers
+    for worker in try await absurd.workers(on: "orders") where worker.state != .live {
+        logger.warning("\(worker.id) was last seen \(worker.lastSeenAt)")
+    }
+    // snippet.end
+
+    // snippet.lost
+    let runs = try await absurd.processLost(process)
+    // snippet.end
+    logger.info("\(runs) runs are attempted again")
+}
+
 func maintenance(_ absurd: AbsurdClient) async throws {
     // snippet.cleanup
     var policy = QueuePolicyChange()

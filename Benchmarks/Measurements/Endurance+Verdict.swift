@@ -43,7 +43,7 @@ extension Endurance {
         let otherFailures = try await count(
             """
             select count(*) from absurd.r_\(queue)
-             where state = 'failed' and failure_reason ->> 'name' <> '$ClaimTimeout'
+             where state = 'failed' and failure_reason ->> 'name' not in ('$WorkerLost', '$ClaimTimeout')
             """)
 
         var report = Report(

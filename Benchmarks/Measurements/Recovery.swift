@@ -36,7 +36,8 @@ struct Recovery: AsyncParsableCommand {
         try await PrivateDatabase.with { database in
             try await prepare(database)
             let fleet = try await Fleet(size: workers, workload: "recovery", queue: Self.queue, database)
-            let load = Load(database, open: workers * 16)
+            // More than there are slots, so that those whose runs wait to be given up do not idle the others.
+            let load = Load(database, open: workers * 24)
             let (healthy, poisoned) = try await load.during {
                 try await interruptWorkers(fleet, database, deadline)
                 let healthy = try await throughput(database) { try await Task.sleep(for: .seconds(10)) }

@@ -6,8 +6,8 @@
 --
 -- gone: those that are registered no more. They have been taken for dead, and register under new ids.
 -- others_run: whether some other worker has runs under way, so that somebody has to watch.
--- suspects: whether some other worker has been silent too long. may_reap: whether these workers have been steady
--- for long enough to act on that (36_lost_workers).
+-- suspects: whether some other worker has been silent too long. observer: in that case, which of these workers has
+-- been steady for long enough to act on it (36_lost_workers), if any.
 --
 -- Commits without waiting for the disk or a standby: a beat that a crash of the server loses is followed by
 -- others, and all workers wait alike until they have been steady again.
@@ -21,7 +21,7 @@ create or replace function absurd_swift.beat(
   out gone text[],
   out others_run boolean,
   out suspects boolean,
-  out may_reap boolean
+  out observer text
 )
   language plpgsql
   set lock_timeout = '200ms'
@@ -59,16 +59,18 @@ begin
         end
     from unnest(p_workers, p_running, p_restarts) i(worker_id, running, restarts)
     where w.worker_id = i.worker_id and w.worker_id = any (v_known)
-    returning w.steady_since
+    returning w.worker_id, w.steady_since
   )
-  select coalesce(bool_or(u.steady_since <= v_now - absurd_swift.beat_window()), false) into may_reap from u;
+  select min(u.worker_id) into observer from u where u.steady_since <= v_now - absurd_swift.beat_window();
 
   gone := array(select x.id from unnest(p_workers) x(id) where (x.id = any (v_known)) is not true);
   select coalesce(bool_or(w.running > 0), false), coalesce(bool_or(absurd_swift.is_suspect(w, v_now)), false)
   into others_run, suspects
   from absurd_swift.workers w
   where w.worker_id <> all (p_workers);
-  may_reap := may_reap and suspects;
+  if not suspects then
+    observer := null;
+  end if;
 end;
 $$;
 

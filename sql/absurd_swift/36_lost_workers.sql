@@ -59,7 +59,9 @@ begin
   return query
     select v_worker.worker_id, v_worker.queue, t.runs, t.is_out
     from absurd_swift.take_out(
-      v_worker.worker_id, v_worker.beat_at < v_now - interval '10 seconds', p_limit
+      v_worker.worker_id,
+      greatest(v_worker.beat_at, v_worker.claimed_at) < v_now - interval '10 seconds',
+      p_limit
     ) t;
 end;
 $$;

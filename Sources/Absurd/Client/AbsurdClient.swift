@@ -35,7 +35,7 @@ public final class AbsurdClient: Service, Sendable {
         self.wakeUps = WakeUps(
             pool: pool, settings, listens: configuration.listens,
             fallbackInterval: configuration.fallbackInterval, logger: logger)
-        let registry = WorkerRegistry(configuration: settings, logger: logger)
+        let registry = WorkerRegistry(pool: pool, configuration: settings, logger: logger)
         self.registry = registry
         self.registryLoop = SharedLoop(
             body: { await registry.run() }, whenUnused: { await registry.close() })

@@ -31,7 +31,7 @@ public struct TaskFailure: Error, Hashable, Sendable {
     }
 
     /// The kind of error: the Swift type that was thrown, or one of those that no handler throws: `$ClaimTimeout`,
-    /// `$AttemptTimeout`.
+    /// `$AttemptTimeout`, `$WorkerLost`.
     public var name: String
     /// What happened, for people.
     public var message: String

@@ -65,8 +65,8 @@ extension WorkerRegistry {
         let interval = BeatTiming.next(
             hasRuns: loads.contains { $0.running > 0 }, suspects: answer.suspects,
             othersRun: answer.othersRun)
-        if answer.mayReap, let observer = members.first(where: { !answer.gone.contains($0.id) }) {
-            try await reap(as: observer.id, until: start + interval)
+        if let observer = answer.observer {
+            try await reap(as: observer, until: start + interval)
         }
         return interval
     }

@@ -7,7 +7,8 @@ struct BeatAnswer: Sendable {
     var gone: Set<String>
     var othersRun: Bool
     var suspects: Bool
-    var mayReap: Bool
+    /// Which of the workers may act on a suspicion, if there is one.
+    var observer: String?
 }
 
 /// What became of a worker that was taken for dead, or known to be.
@@ -34,25 +35,37 @@ extension WorkerRegistry {
     func send(
         _ workers: [String], running: [Int], restarts: [Int], _ isSteady: Bool
     ) async throws -> BeatAnswer {
-        let rows = try await connected().query(
-            "select to_json(gone)::text as gone, others_run, suspects, may_reap from absurd_swift.beat($1, $2, $3, $4)",
+        let rows = try await query(
+            "select to_json(gone)::text as gone, others_run, suspects, observer from absurd_swift.beat($1, $2, $3, $4)",
             [
                 .textArray(workers), .intArray(running.map(Int64.init)), .intArray(restarts.map(Int64.init)),
                 .bool(isSteady),
-            ], timeout: Self.beatTimeout, isCancellable: false)
+            ], timeout: Self.beatTimeout)
         guard let row = rows.first else { throw SpawnStatement.wrongAnswer }
         return BeatAnswer(
             gone: Set(try JSONText(try row.decode("gone")).decode(as: [String].self)),
             othersRun: try row.decode("others_run"),
-            suspects: try row.decode("suspects"), mayReap: try row.decode("may_reap"))
+            suspects: try row.decode("suspects"), observer: try row.decode("observer"))
     }
 
     func sendReap(as observer: String) async throws -> LossVerdict? {
-        let rows = try await connected().query(
-            "select worker_id, queue, runs, is_out from absurd_swift.reap($1)", [.text(observer)],
-            isCancellable: false)
+        let rows = try await query(
+            "select worker_id, queue, runs, is_out from absurd_swift.reap($1)", [.text(observer)])
         return try rows.first.map(LossVerdict.init)
     }
+
+    private func query(
+        _ sql: String, _ parameters: [SQLParameter], timeout: Duration? = nil
+    ) async throws -> SQLRows {
+        do {
+            return try await connected().query(sql, parameters, timeout: timeout, isCancellable: false)
+        } catch let error as PostgresError where error.sqlState == Self.tooManyConnections {
+            // The pool may have the last ones; that the server is full is no reason to look dead.
+            return try await pool.query(sql, parameters, timeout: timeout, isCancellable: false)
+        }
+    }
+
+    private static let tooManyConnections = "53300"
 
     /// A connection of its own: those of the pool may all be lent to handlers for as long as these like.
     private func connected() async throws -> PostgresConnection {

@@ -27,13 +27,15 @@ package final class WorkerRegistry: Sendable {
     let state = Mutex(State())
     let changes = ChangeSignal()
     let thread = BeatThread()
+    let pool: PostgresPool
     let configuration: PostgresConfiguration
     let logger: Logger
 
-    package init(configuration: PostgresConfiguration, logger: Logger) {
+    package init(pool: PostgresPool, configuration: PostgresConfiguration, logger: Logger) {
         var configuration = configuration
         configuration.connectTimeout = min(configuration.connectTimeout, .seconds(5))
         self.configuration = configuration
+        self.pool = pool
         self.logger = logger
     }
 
@@ -71,18 +73,18 @@ package final class WorkerRegistry: Sendable {
 /// How long a process may wait between two beats.
 ///
 /// Jitter only shortens: observers count on the longest.
-enum BeatTiming {
+package enum BeatTiming {
     /// While a run is under way; three of these are the window after which a worker counts as silent.
-    static let working = Duration.seconds(1)
+    package static let working = Duration.seconds(1)
     /// While a worker elsewhere has runs under way: shorter than the gap that makes an observer unsteady.
-    static let watching = Duration.milliseconds(1500)
+    package static let watching = Duration.milliseconds(1500)
     /// While nobody has.
-    static let idle = Duration.seconds(5)
+    package static let idle = Duration.seconds(5)
     /// After a beat that failed.
-    static let retry = Duration.milliseconds(200)
-    static let longestRetry = Duration.seconds(1)
+    package static let retry = Duration.milliseconds(200)
+    package static let longestRetry = Duration.seconds(1)
 
-    static func next(hasRuns: Bool, suspects: Bool, othersRun: Bool) -> Duration {
+    package static func next(hasRuns: Bool, suspects: Bool, othersRun: Bool) -> Duration {
         if hasRuns || suspects { return working * Double.random(in: 0.8...1) }
         return (othersRun ? watching : idle) * Double.random(in: 0.9...1)
     }

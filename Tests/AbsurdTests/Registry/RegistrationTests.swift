@@ -20,6 +20,27 @@ struct RegistrationTests {
         }
     }
 
+    @Test func `beats come as often as the database counts on`() async throws {
+        let row = try await TestDatabase.current.connect().query(
+            """
+            select extract(epoch from absurd_swift.beat_window())::float8 as window,
+              extract(epoch from absurd_swift.beat_gap())::float8 as gap,
+              extract(epoch from absurd_swift.silence_limit(0))::float8 as idle
+            """)[0]
+        let window = Duration.seconds(try row.decode("window", as: Double.self))
+        let gap = Duration.seconds(try row.decode("gap", as: Double.self))
+        for _ in 0..<100 {
+            let working = BeatTiming.next(hasRuns: true, suspects: false, othersRun: false)
+            #expect(working <= .seconds(1) && working * 3 <= window)
+            // Whoever judges others must not have a gap himself, nor count as silent in an outage that he missed.
+            let watching = BeatTiming.next(hasRuns: false, suspects: false, othersRun: true)
+            #expect(watching < gap && working + gap <= window)
+            #expect(BeatTiming.next(hasRuns: false, suspects: true, othersRun: true) <= .seconds(1))
+            let idle = BeatTiming.next(hasRuns: false, suspects: false, othersRun: false)
+            #expect(idle * 3 < .seconds(try row.decode("idle", as: Double.self)))
+        }
+    }
+
     @Test func `workers are registered while they run, and gone after a graceful end`() async throws {
         let client = try makeClient()
         try await client.createQueue("default")

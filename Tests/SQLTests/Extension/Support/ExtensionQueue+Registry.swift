@@ -50,7 +50,7 @@ extension ExtensionQueue {
     func beat(_ workers: [String], running: Int64 = 0, isSteady: Bool = true) async throws -> Beat {
         let row = try await connection.query(
             """
-            select array_to_string(gone, ' ') as gone, others_run, suspects, may_reap
+            select array_to_string(gone, ' ') as gone, others_run, suspects, observer is not null as may_reap
               from absurd_swift.beat($1, $2, $2, $3)
             """, [.textArray(workers), .intArray(workers.map { _ in running }), .bool(isSteady)])[0]
         return Beat(
