@@ -84,6 +84,8 @@ struct WorkersTests {
                     "select count(*)::int4 from absurd.t_default where state = 'completed'")
                 return try rows[0].decode(0, as: Int32.self) == 21
             }
+            // A crash that is being reported takes its time, and others may take over before it is through.
+            try await soon("the process has ended") { !supervised.ends.isEmpty }
             let end = try #require(supervised.ends.first)
             #expect(end.end == .signalled(SIGILL) || end.end == .signalled(SIGTRAP))
             #expect(try await client.taskDetail(task.taskID, on: "default")?.summary.attempt == 2)
