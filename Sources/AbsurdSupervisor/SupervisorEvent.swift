@@ -70,7 +70,7 @@ extension Duration {
     /// For people: seconds, with as many digits as say something.
     var rounded: String {
         let seconds = Double(components.seconds) + Double(components.attoseconds) / 1e18
-        let digits = seconds < 10 ? 100.0 : 10.0
+        let digits = seconds < 0.1 ? 1000.0 : seconds < 10 ? 100.0 : 10.0
         let value = (seconds * digits).rounded() / digits
         return value == value.rounded() ? "\(Int(value)) s" : "\(value) s"
     }

@@ -13,7 +13,7 @@ enum SupervisedWorker {
         var options = WorkerOptions()
         options.concurrency = 4
         options.claimTimeout = .minutes(10)
-        options.shutdownGrace = .seconds(10)
+        options.shutdownGrace = .seconds(3)
         let pool = try WorkerPool(client, handlers: [short, first, fatal], options: options)
         try await ServiceGroup(
             services: [client, pool], gracefulShutdownSignals: [.sigterm], logger: logger

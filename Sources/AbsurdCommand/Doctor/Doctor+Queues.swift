@@ -60,7 +60,8 @@ extension Doctor {
             let queue: String = try row.decode("queue_name")
             let ended = try await examine(queue, try row.decode("ttl"), connection)
             let workers: Int32 = try row.decode("workers")
-            let served = Finding.ok("queues", "queue '\(queue)': nothing is late, \(workers) registered workers")
+            let served = Finding.ok(
+                "queues", "queue '\(queue)': nothing is late, \(workers) registered workers")
             found += ended.isEmpty ? [served] : ended
         }
         return found

@@ -14,7 +14,7 @@ extension SupervisorState {
     mutating func goOnRolling(_ now: Instant) {
         guard isRolling, group == nil else { return }
         if let step = rollStep, let (child, _) = place(of: step.launch) {
-            guard step.settledAt <= now else { return }
+            guard let settledAt = step.settledAt, settledAt <= now else { return }
             stop(child, except: step.launch, for: .roll, within: options.gracePeriod, now)
         }
         rollStep = nil
@@ -48,6 +48,6 @@ extension SupervisorState {
 
     private mutating func startReplacement(_ child: Int, _ now: Instant) {
         let launch = launch(child, at: now)
-        rollStep = RollStep(launch: launch, settledAt: now + options.settleTime)
+        rollStep = RollStep(launch: launch)
     }
 }

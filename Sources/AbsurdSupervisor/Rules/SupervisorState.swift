@@ -43,7 +43,8 @@ struct SupervisorState: Sendable {
         let id: Int
         /// Which roll it was started under, or after.
         let epoch: Int
-        let startedAt: Instant
+        /// When it became a process, and before that when that was asked for.
+        var startedAt: Instant
         var processID: Int32?
         var stop: Stop?
     }
@@ -67,7 +68,8 @@ struct SupervisorState: Sendable {
     /// A new process that has to stay up before the roll goes on.
     struct RollStep: Sendable {
         let launch: Int
-        let settledAt: Instant
+        /// Nil until it is a process, which can take its time on a busy machine.
+        var settledAt: Instant?
     }
 
     let options: SupervisorOptions
@@ -131,6 +133,10 @@ extension SupervisorState {
     mutating func started(_ launch: Int, processID: Int32, at now: Instant) -> [Action] {
         guard let (child, position) = place(of: launch) else { return [] }
         children[child].processes[position].processID = processID
+        children[child].processes[position].startedAt = now
+        if rollStep?.launch == launch {
+            rollStep = RollStep(launch: launch, settledAt: now + options.settleTime)
+        }
         act(.report(.started(child: child, processID: processID)))
         if let stop = children[child].processes[position].stop {
             act(.signal(processID: processID, stop.isKilled ? .kill : .terminate))
@@ -168,7 +174,7 @@ extension SupervisorState {
         if let group, group.children.allSatisfy({ children[$0].processes.isEmpty }) {
             times.append(group.startAt)
         }
-        if isRolling, group == nil, let rollStep { times.append(rollStep.settledAt) }
+        if isRolling, group == nil, let settledAt = rollStep?.settledAt { times.append(settledAt) }
         return times.min()
     }
 

@@ -59,7 +59,9 @@ struct DoctorTests {
         #expect(text.lines[0].hasPrefix("ok       connection   database '"))
         #expect(text.lines.contains { $0.hasPrefix("failed   durability   fsync is off") })
         #expect(text.lines.contains { $0.contains("to do: set fsync to on, unless the data may be lost") })
-        #expect(text.lines.contains("ok       queues       queue 'orders': nothing is late, 0 registered workers"))
+        #expect(
+            text.lines.contains("ok       queues       queue 'orders': nothing is late, 0 registered workers")
+        )
         let json = try await absurd("doctor", "--json").json
         #expect(json["status"]?.stringValue == "failed")
         let keys = json["checks"]?.array.map(\.keys) ?? []

@@ -1,3 +1,4 @@
+import Absurd
 import AbsurdSupervisor
 import Foundation
 import TestSupport
@@ -11,9 +12,9 @@ struct ChildrenTests {
             #"echo "$ABSURD_SUPERVISOR_CHILD:$ABSURD_WORKER_RESTARTS" >>"$FOLDER/who"; exec sleep 600"#
         try await Supervised.run(script, { $0.children = 3 }) { supervised in
             try await supervised.untilRunning(3)
-            try await eventually { Set(supervised.words("who")) == ["0:0", "1:0", "2:0"] }
+            try await soon { Set(supervised.words("who")) == ["0:0", "1:0", "2:0"] }
             kill(supervised.processes[1], SIGKILL)
-            try await eventually { supervised.words("who").contains("1:1") }
+            try await soon { supervised.words("who").contains("1:1") }
             try await supervised.untilRunning(3)
             #expect(supervised.supervisor.children.map(\.restarts) == [0, 1, 0])
         }
@@ -22,7 +23,7 @@ struct ChildrenTests {
     @Test func `each start has an id of its own`() async throws {
         let script = #"echo "$ABSURD_PROCESS" >>"$FOLDER/ids"; sleep 0.05"#
         try await Supervised.run(script) { supervised in
-            try await eventually { supervised.words("ids").count >= 3 }
+            try await soon { supervised.words("ids").count >= 3 }
             let ids = supervised.words("ids")
             #expect(Set(ids).count == ids.count)
         }
@@ -38,7 +39,7 @@ struct ChildrenTests {
             esac
             """#
         try await Supervised.run(script) { supervised in
-            try await eventually { supervised.supervisor.children[0].restarts == 3 }
+            try await soon { supervised.supervisor.children[0].restarts == 3 }
             try await supervised.untilRunning(1)
             #expect(
                 supervised.ends.map(\.end) == [.exited(status: 3), .signalled(SIGILL), .signalled(SIGKILL)])
@@ -54,10 +55,10 @@ struct ChildrenTests {
             while :; do sleep 0.05; done
             """#
         let result = try await Supervised.run(script, { $0.children = 2 }) { supervised in
-            try await eventually { supervised.words("log").count == 2 }
+            try await soon { supervised.words("log").count == 2 }
             supervised.supervisor.stop()
-            try await eventually { supervised.words("log").filter { $0 == "finished" }.count == 2 }
-            try await eventually { supervised.ends.count == 2 }
+            try await soon { supervised.words("log").filter { $0 == "finished" }.count == 2 }
+            try await soon { supervised.ends.count == 2 }
             #expect(supervised.ends.allSatisfy { $0.isExpected && $0.end == .exited(status: 0) })
         }
         guard case .success(.stopped) = result else { throw Unexpected(result) }
@@ -67,12 +68,12 @@ struct ChildrenTests {
     {
         let script = #"trap '' TERM; sleep 600 & echo "$$ $!" >"$FOLDER/pids"; while :; do sleep 0.05; done"#
         try await Supervised.run(script, { $0.gracePeriod = .milliseconds(300) }) { supervised in
-            try await eventually { supervised.words("pids").count == 2 }
+            try await soon { supervised.words("pids").count == 2 }
             let pids = supervised.words("pids").compactMap { Int32($0) }
             supervised.supervisor.stop()
-            try await eventually { !supervised.ends.isEmpty }
+            try await soon { !supervised.ends.isEmpty }
             #expect(supervised.ends.map(\.end) == [.signalled(SIGKILL)])
-            try await eventually("the helper is gone") { pids.allSatisfy { !isAlive($0) } }
+            try await soon("the helper is gone") { pids.allSatisfy { !isAlive($0) } }
         }
     }
 
@@ -94,15 +95,15 @@ struct ChildrenTests {
             sleep 600 & echo "$!" >"$FOLDER/helper"; kill -KILL $$
             """#
         try await Supervised.run(script) { supervised in
-            try await eventually { supervised.words("helper").count == 1 }
+            try await soon { supervised.words("helper").count == 1 }
             let helper = try #require(Int32(supervised.words("helper")[0]))
-            try await eventually("the helper is gone") { !isAlive(helper) }
+            try await soon("the helper is gone") { !isAlive(helper) }
         }
     }
 
     @Test func `a child that always dies at once ends the supervisor with the last reason`() async throws {
         let result = try await Supervised.run("exit 42", { $0.maxRestarts = 3 }) { supervised in
-            try await eventually { supervised.ends.count == 4 }
+            try await soon { supervised.ends.count == 4 }
         }
         guard case .failure(let error as SupervisorError) = result else { throw Unexpected(result) }
         #expect(error.code == .restartLimit)
@@ -120,10 +121,10 @@ struct ChildrenTests {
             while :; do sleep 0.05; done
             """#
         try await Supervised.run(script) { supervised in
-            try await eventually { supervised.words("log") == ["ready"] }
+            try await soon { supervised.words("log") == ["ready"] }
             #expect(supervised.words("input").isEmpty)
             supervised.supervisor.forward(.user1)
-            try await eventually { supervised.words("log") == ["ready", "usr1"] }
+            try await soon { supervised.words("log") == ["ready", "usr1"] }
         }
     }
 
@@ -133,7 +134,7 @@ struct ChildrenTests {
             try await supervised.untilRunning(2)
             let old = Set(supervised.processes)
             supervised.supervisor.roll()
-            try await eventually {
+            try await soon {
                 #expect(supervised.supervisor.children.count { $0.state == .running } == 2)
                 return supervised.events.contains(.rollEnded)
             }
@@ -146,12 +147,12 @@ struct ChildrenTests {
 
     @Test func `a new version that cannot run leaves the old one at work`() async throws {
         let script = #"[ -e "$FOLDER/broken" ] && exit 5; exec sleep 600"#
-        try await Supervised.run(script) { supervised in
+        try await Supervised.run(script, { $0.settleTime = .minutes(1) }) { supervised in
             try await supervised.untilRunning(1)
             let old = supervised.processes
             try Data().write(to: supervised.folder.appending(path: "broken"))
             supervised.supervisor.roll()
-            try await eventually { supervised.events.contains(.rollFailed(reason: "exited with status 5")) }
+            try await soon { supervised.events.contains(.rollFailed(reason: "exited with status 5")) }
             #expect(supervised.processes == old)
         }
     }

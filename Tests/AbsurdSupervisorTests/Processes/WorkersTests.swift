@@ -46,7 +46,7 @@ struct WorkersTests {
     @Test func `what a killed child had claimed is executed elsewhere at once`() async throws {
         try await supervising(3) { supervised, client in
             for _ in 0..<12 { _ = try await client.spawn("first attempt hangs", params: nil) }
-            try await eventually("all are held") { try await count("running", client) == 12 }
+            try await soon("all are held") { try await count("running", client) == 12 }
             let held = try await client.query(
                 """
                 select process_id::int4, count(*)::int4 as runs
@@ -58,18 +58,18 @@ struct WorkersTests {
             let start = ContinuousClock.now
             kill(process, SIGKILL)
             // Their claims would last ten minutes.
-            try await eventually("they are done elsewhere") {
+            try await soon("they are done elsewhere") {
                 try await count("completed", attempt: 2, client) == runs
             }
             let time = ContinuousClock.now - start
-            #expect(time < .seconds(10), "\(time)")
-            try await eventually {
+            #expect(time < .minutes(2), "\(time)")
+            try await soon {
                 supervised.events.contains { event in
                     if case .claimsGivenBack(_, process, runs) = event { true } else { false }
                 }
             }
             // The registry knows that it has been started again.
-            try await eventually {
+            try await soon {
                 try await client.workers().map(\.restarts).sorted() == [0, 0, 1]
             }
         }
@@ -79,11 +79,13 @@ struct WorkersTests {
         try await supervising(2) { supervised, client in
             let task = try await client.spawn("first attempt traps", params: nil)
             for _ in 0..<20 { _ = try await client.spawn("short", params: nil) }
-            try await eventually("all are completed") {
+            try await soon("all are completed") {
                 let rows = try await client.query(
                     "select count(*)::int4 from absurd.t_default where state = 'completed'")
                 return try rows[0].decode(0, as: Int32.self) == 21
             }
+            // A crash that is being reported takes its time, and others may take over before it is through.
+            try await soon("the process has ended") { !supervised.ends.isEmpty }
             let end = try #require(supervised.ends.first)
             #expect(end.end == .signalled(SIGILL) || end.end == .signalled(SIGTRAP))
             #expect(try await client.taskDetail(task.taskID, on: "default")?.summary.attempt == 2)
@@ -102,9 +104,9 @@ struct WorkersTests {
                 if number == 20 { supervised.supervisor.roll() }
                 try await Task.sleep(for: .milliseconds(10))
             }
-            try await eventually("the roll ends") { supervised.events.contains(.rollEnded) }
+            try await soon("the roll ends") { supervised.events.contains(.rollEnded) }
             #expect(old.isDisjoint(with: supervised.processes))
-            try await eventually("all are completed at the first attempt") {
+            try await soon("all are completed at the first attempt") {
                 try await count("completed", client) == 200
             }
             #expect(supervised.ends.allSatisfy { $0.isExpected && $0.end.isSuccess })

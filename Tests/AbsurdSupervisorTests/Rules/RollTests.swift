@@ -36,6 +36,18 @@ import Testing
         #expect(rehearsal.state.snapshot.map(\.restarts) == [0, 0])
     }
 
+    @Test func `the while begins when the new one is a process, however long that takes`() {
+        var rehearsal = rehearsal(children: 1)
+        rehearsal.tell(.roll)
+        rehearsal.wait(.seconds(60))
+        #expect(rehearsal.takeSignals().isEmpty)
+        rehearsal.begin()
+        rehearsal.pass(.milliseconds(4999))
+        #expect(rehearsal.takeSignals().isEmpty)
+        rehearsal.pass(.milliseconds(1))
+        #expect(rehearsal.takeSignals() == ["SIGTERM 101"])
+    }
+
     @Test func `a new one that does not stay up leaves the old ones in place`() {
         var rehearsal = rehearsal()
         rehearsal.tell(.roll)

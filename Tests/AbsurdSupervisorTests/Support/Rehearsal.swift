@@ -64,6 +64,13 @@ struct Rehearsal {
         begin()
     }
 
+    /// Moves the clock while launches do not become processes.
+    mutating func wait(_ time: Duration) {
+        now += time
+        let actions = state.proceed(now)
+        take(actions)
+    }
+
     mutating func tell(_ message: SupervisorMessage) {
         let actions = state.receive(message, at: now)
         take(actions)

@@ -80,7 +80,7 @@ struct Supervised: Sendable {
     }
 
     func untilRunning(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-        try await eventually("\(count) children run", sourceLocation: sourceLocation) {
+        try await soon("\(count) children run", sourceLocation: sourceLocation) {
             processes.count == count
         }
     }
@@ -96,6 +96,14 @@ private final class SeenEvents: Sendable {
     private let events = Mutex<[SupervisorEvent]>([])
     var all: [SupervisorEvent] { events.withLock(\.self) }
     func add(_ event: SupervisorEvent) { events.withLock { $0.append(event) } }
+}
+
+/// As `eventually`, with the time that starting processes takes beside hundreds of other tests.
+func soon(
+    _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: () async throws -> Bool
+) async throws {
+    try await eventually(comment, within: .seconds(200), sourceLocation: sourceLocation, condition)
 }
 
 /// Whether a process is there; a dead one that nobody has taken note of is not.
