@@ -15,8 +15,12 @@ declare
 begin
   perform absurd_swift.require_queue(p_queue);
   for v_statement in select m.statement from absurd_swift.missing_triggers(p_queue) m loop
-    execute v_statement;
-    v_count := v_count + 1;
+    begin
+      execute v_statement;
+      v_count := v_count + 1;
+    exception
+      when duplicate_object or unique_violation then null;  -- made by somebody else while the lock was awaited
+    end;
   end loop;
   return v_count;
 end;

@@ -112,7 +112,8 @@ extension QueueWatch {
     private func poll() async {
         if await wakeWorkers(sweeps: true) > 0 { return }
         let interval = state.withLock(\.idle.pollInterval)
-        let end = ContinuousClock.now + interval
+        // A session that is of no use for a while is tried again then, however seldom its workers poll.
+        let end = min(.now + interval, usefulAgain ?? .now + interval)
         while !Task.isCancelled, .now < end, usableSessionNow() == nil {
             // A listener that connects cuts the waiting short.
             let ticket = changes.ticket()

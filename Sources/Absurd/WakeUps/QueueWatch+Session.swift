@@ -101,6 +101,14 @@ extension QueueWatch {
         }
     }
 
+    /// When the session that listens now may be of use again; nil when there is none, or it is.
+    var usefulAgain: ContinuousClock.Instant? {
+        guard let session = listener.session else { return nil }
+        return unusable.withLock { unusable in
+            unusable.flatMap { $0.session == session.number ? $0.until : nil }
+        }
+    }
+
     private func useless(_ session: Listener.Session, for duration: Duration) {
         unusable.withLock { $0 = (session.number, .now + duration) }
     }

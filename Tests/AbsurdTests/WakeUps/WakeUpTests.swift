@@ -34,13 +34,15 @@ struct WakeUpTests {
 
     /// The session that holds the queue's lock.
     private func armedSessions() async throws -> [Int32] {
-        try await TestDatabase.current.connect().query(
+        let connection = try await TestDatabase.current.connect()
+        let rows = try await connection.query(
             """
             select pid from pg_locks
              where locktype = 'advisory' and classid = absurd_swift.wake_class()::oid and mode = 'ExclusiveLock'
                and database = (select oid from pg_database where datname = current_database())
-            """
-        ).map { try $0.decode("pid") }
+            """)
+        await connection.close()
+        return try rows.map { try $0.decode("pid") }
     }
 
     private func waitUntilArmed(_ engine: Engine) async throws {
@@ -190,6 +192,40 @@ struct WakeUpTests {
         ) { engine in
             let task = try await engine.client.spawn("echo", params: 1, on: "foreign")
             #expect(try await task.result() == 1)
+        }
+    }
+
+    @Test
+    func `a worker that could not make the trigger tries again a second later, however seldom it polls`()
+        async throws
+    {
+        let client = try makeClient()
+        _ = try await client.pool.query("select absurd.create_queue('foreign')")
+        await client.close()
+        let writer = try await TestDatabase.current.connect()
+        try await writer.execute(script: "begin; lock table absurd.r_foreign in row exclusive mode")
+        let options = testOptions {
+            $0.pollInterval = .hours(1)
+            $0.maxBackoff = .hours(1)
+        }
+        try await withEngine(
+            [echo], queue: "foreign", options: options, configuration: { $0.fallbackInterval = .hours(1) }
+        ) { engine in
+            // The writer's own transaction would see the same activity all the time.
+            let observer = try await TestDatabase.current.connect()
+            func waits() async throws -> Bool {
+                let rows = try await observer.query(
+                    """
+                    select count(*) from pg_stat_activity
+                     where wait_event_type = 'Lock' and query like '%make_triggers%' and datname = current_database()
+                    """)
+                return try rows[0].decode(0, as: Int.self) > 0
+            }
+            try await eventually("the trigger waits for the writer") { try await waits() }
+            try await eventually("and gives up") { try await !waits() }
+            try await writer.execute(script: "commit")
+            try await waitUntilArmed(engine)
+            #expect(try await engine.client.spawn("echo", params: 1, on: "foreign").result() == 1)
         }
     }
 }
