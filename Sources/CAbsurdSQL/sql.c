@@ -199,6 +199,12 @@ static const unsigned char absurd_swift_87_result_listeners[] = {
 static const unsigned char absurd_swift_88_planned[] = {
 #embed "../../sql/absurd_swift/88_planned.sql"
 };
+static const unsigned char absurd_swift_89_make_missing[] = {
+#embed "../../sql/absurd_swift/89_make_missing.sql"
+};
+static const unsigned char roles_roles[] = {
+#embed "../../sql/roles/roles.sql"
+};
 
 #define FILE_ROW(path, array) {path, array, sizeof(array)}
 
@@ -268,6 +274,8 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/86_arm.sql", absurd_swift_86_arm),
     FILE_ROW("absurd_swift/87_result_listeners.sql", absurd_swift_87_result_listeners),
     FILE_ROW("absurd_swift/88_planned.sql", absurd_swift_88_planned),
+    FILE_ROW("absurd_swift/89_make_missing.sql", absurd_swift_89_make_missing),
+    FILE_ROW("roles/roles.sql", roles_roles),
 };
 
 const struct absurd_sql_file *absurd_sql_files(size_t *count) {

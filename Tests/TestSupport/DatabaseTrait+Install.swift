@@ -11,7 +11,7 @@ extension DatabaseTrait.Contents {
         case .empty:
             break
         case .migrated:
-            try await apply(sqlFiles { _ in true }, to: connectionString)
+            try await apply(sqlFiles { !$0.hasPrefix("roles/") }, to: connectionString)
         case .official:
             try await absurdctl("init", "-d", connectionString)
             try await apply(sqlFiles { $0.hasPrefix("absurd_swift/") }, to: connectionString)

@@ -31,9 +31,12 @@ extension AbsurdClient {
     /// makes what is missing, also after a role without the privilege, or two that do this at once.
     package func planStatements(of queue: String?) async {
         do {
-            let rows = try await pool.query(
-                "select statement from absurd_swift.missing_functions($1)", [queue.map { .text($0) } ?? .null]
-            )
+            if let queue {
+                _ = try await pool.query("select absurd_swift.make_functions($1)", [.text(queue)])
+                return
+            }
+            // All, and those of queues that are no more.
+            let rows = try await pool.query("select statement from absurd_swift.missing_functions()")
             for row in rows { _ = try await pool.query(try row.decode("statement")) }
         } catch {
             logger.debug("the queue has no functions of its own", metadata: ["error": "\(error)"])

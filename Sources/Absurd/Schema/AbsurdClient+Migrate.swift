@@ -69,8 +69,11 @@ extension AbsurdClient {
                 "select pg_advisory_xact_lock(hashtextextended('absurd_swift.migrate', 0))")
             let previous = try await installedVersion(connection)
             let isOfficial = try previous.map(isOfficialVersion) ?? false
+            let hasRoles = try await hasRoles(connection)
             if !isOfficial { try await connection.execute(script: AbsurdSchema.sql(.base)) }
             try await connection.execute(script: AbsurdSchema.sql(.extension))
+            // Replacing a function takes away that it runs as its owner.
+            if hasRoles { try await connection.execute(script: AbsurdSchema.roles) }
             return (previous, isOfficial)
         }
     }
@@ -80,6 +83,18 @@ extension AbsurdClient {
             "select to_regprocedure('absurd.get_schema_version()') is not null as f")
         guard let row = rows.first, try row.decode("f", as: Bool.self) else { return nil }
         return try await connection.query("select absurd.get_schema_version() as v").first?.decode("v")
+    }
+
+    /// Whether the script of the roles was executed here.
+    private func hasRoles(_ connection: PostgresConnection) async throws -> Bool {
+        let rows = try await connection.query(
+            """
+            select exists (
+              select from pg_proc
+              where pronamespace = to_regnamespace('absurd_swift') and proname = 'spawn' and prosecdef
+            ) as f
+            """)
+        return try rows.first?.decode("f", as: Bool.self) ?? false
     }
 
     private func isOfficialVersion(_ version: String) throws -> Bool {

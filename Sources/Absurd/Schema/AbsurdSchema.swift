@@ -21,6 +21,14 @@ public enum AbsurdSchema {
         return wanted.flatMap { part in files(of: part).map(\.text) }.joined(separator: "\n")
     }
 
+    /// Roles with no more rights than producers, workers, operators and viewers need, as a script for the owner of the
+    /// schemas; safe to execute again.
+    ///
+    /// Not part of ``sql(_:)``, since roles belong to the whole server. ``AbsurdClient/migrate()`` executes it again
+    /// where it was executed before.
+    public static let roles = allFiles.filter { $0.name.hasPrefix("roles/") }.map(\.text).joined(
+        separator: "\n")
+
     package struct File: Sendable {
         /// The path below `sql/`.
         package let name: String

@@ -88,21 +88,12 @@ extension QueueWatch {
     /// Gives the queue the trigger that notifies; without it this queue is polled for a while.
     func makeTrigger(in session: Listener.Session) async {
         do {
-            let rows = try await session.connection.query(
-                "select statement from absurd_swift.missing_triggers($1)", [.text(queue)],
-                isCancellable: false)
-            for row in rows {
-                // Behind writers it waits only a moment, since all later ones wait behind it.
-                try await session.connection.execute(
-                    script:
-                        "begin; set local lock_timeout = '200ms'; \(try row.decode("statement", as: String.self)); commit"
-                )
-            }
+            // Behind writers it waits only a moment, since all later ones wait behind it.
+            _ = try await session.connection.query(
+                "select absurd_swift.make_triggers($1)", [.text(queue)], isCancellable: false)
         } catch let error as PostgresError where error.isLockConflict {
-            _ = try? await session.connection.execute(script: "rollback")
             useless(session, for: .seconds(1))
         } catch {
-            _ = try? await session.connection.execute(script: "rollback")
             useless(session, for: .minutes(1))
             logger.info(
                 "queue '\(queue)' has no trigger that wakes idle workers, so they poll; run 'absurd migrate' as its owner",

@@ -15,7 +15,19 @@ struct SchemaCommand: ParsableCommand {
         help: "Only the schema 'absurd_swift', for beside an official 'absurd'.")
     var `extension` = false
 
+    @Flag(
+        name: .long,
+        help: "Instead, roles with least privileges for producers, workers, operators and viewers.")
+    var roles = false
+
+    func validate() throws {
+        guard !roles || !(base || self.extension) else {
+            throw ValidationError("--roles is printed by itself; ask for the schemas in a second call.")
+        }
+    }
+
     func run() throws {
+        if roles { return try show(AbsurdSchema.roles) }
         var sql = ""
         if base || !self.extension { sql += AbsurdSchema.sql(.base) }
         if self.extension || !base { sql += (sql.isEmpty ? "" : "\n") + AbsurdSchema.sql(.extension) }

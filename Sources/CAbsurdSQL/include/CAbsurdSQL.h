@@ -10,5 +10,6 @@ struct absurd_sql_file {
     size_t length;
 };
 
-/// The files in the order in which they are to be applied, schema `absurd` before `absurd_swift`.
+/// The files in the order in which they are to be applied, schema `absurd` before `absurd_swift`, then what is
+/// applied only when asked for.
 const struct absurd_sql_file *absurd_sql_files(size_t *count);

@@ -44,6 +44,16 @@ struct SetUpTests {
         #expect(run["schema_version"]?.stringValue == AbsurdSchema.baseVersion)
     }
 
+    @Test(.database(.migrated))
+    func `the printed roles can be executed, twice, and are printed by themselves`()
+        async throws
+    {
+        let script = try await succeeding("schema", "--roles").output
+        let connection = try await TestDatabase.current.connect()
+        for _ in 0..<2 { try await connection.execute(script: script) }
+        #expect(try await absurd("schema", "--roles", "--base").status == 64)
+    }
+
     @Test(.database(.official)) func `beside an official schema migrate leaves it alone`() async throws {
         let report = try await succeeding("migrate", "--json").json
         #expect(report["is_official"] == true)
