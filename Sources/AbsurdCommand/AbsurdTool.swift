@@ -40,7 +40,7 @@ struct AbsurdTool: AsyncParsableCommand {
         do {
             command = try await asyncParseAsRoot()
         } catch {
-            exit(withError: error)
+            ProgramEnd(error).exit()
         }
         do {
             if var command = command as? any AsyncParsableCommand {

@@ -36,6 +36,6 @@ extension SpawnOptions {
                 "an idempotency key must not be empty: every task spawned with it would be the same one")
         }
         if let idempotencyKey { object["idempotency_key"] = .string(idempotencyKey) }
-        return try JSONText(encoding: JSONValue.object(object))
+        return try encodeDocument(JSONValue.object(object), named: "the headers of a task")
     }
 }

@@ -56,7 +56,7 @@ package enum SpawnAnswer: Sendable {
                 ? AbsurdError.refused(sqlState: sqlState, serverMessage: message).message
                 : message ?? "SQLSTATE \(sqlState)"
             throw AbsurdError(
-                .rejected, "task '\(name)'\(place) was refused: \(reason)", sqlState: sqlState,
+                .rejected, "task '\(shortened(name))'\(place) was refused: \(reason)", sqlState: sqlState,
                 serverMessage: message)
         }
     }

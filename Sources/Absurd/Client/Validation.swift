@@ -7,7 +7,7 @@ package func validateQueueName(_ name: String) throws {
     guard name.utf8.count <= 57 else {
         throw AbsurdError.invalidArgument(
             "a queue name has at most 57 bytes of UTF-8, and this one has \(name.utf8.count): "
-                + "'\(name.prefix(57))…'")
+                + "'\(shortened(name))'")
     }
 }
 
@@ -40,4 +40,9 @@ package func validateWorkerID(_ id: String) throws {
     guard isWorkerID(id) else {
         throw AbsurdError.invalidArgument("a worker id must be \(workerIDRule), and is '\(id.prefix(40))'")
     }
+}
+
+/// A name as it is shown in a message, where it may be of any length.
+package func shortened(_ name: String) -> String {
+    name.utf8.count > 60 ? name.prefix(57) + "…" : name
 }

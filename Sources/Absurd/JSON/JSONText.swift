@@ -29,6 +29,13 @@ package struct JSONText: Hashable, Sendable {
         }
         let encoder = JSONEncoder()
         encoder.dateEncodingStrategy = .custom { date, encoder in
+            let seconds = date.timeIntervalSinceReferenceDate
+            guard abs(seconds) < Duration.longestStored.inSeconds else {
+                // Not the date itself: Foundation traps where it describes one that is no number.
+                throw EncodingError.invalidValue(
+                    seconds,
+                    .init(codingPath: encoder.codingPath, debugDescription: "no date within 10,000 years"))
+            }
             var container = encoder.singleValueContainer()
             try container.encode(ISO8601.format(PostgresTimestamp(date)))
         }

@@ -138,9 +138,13 @@ extension PostgresTimestamp {
         Date(timeIntervalSinceReferenceDate: Double(microseconds) / 1e6 - Self.foundationEpoch)
     }
 
+    /// A date beyond what a column can hold, or one that is no number, becomes the nearest end of 10,000 years.
     package init(_ date: Date) {
         let seconds = date.timeIntervalSinceReferenceDate + Self.foundationEpoch
-        self.init(microseconds: Int64((seconds * 1e6).rounded()))
+        let limit = Duration.longestStored.inSeconds
+        // Written so that NaN fails the comparison.
+        let bounded = seconds > -limit ? min(seconds, limit) : -limit
+        self.init(microseconds: Int64((bounded * 1e6).rounded()))
     }
 
     package static func + (instant: PostgresTimestamp, duration: Duration) -> PostgresTimestamp {

@@ -47,8 +47,14 @@ struct ProgramEnd {
     }
 
     func exit() -> Never {
-        if let parserError { AbsurdTool.exit(withError: parserError) }
-        if let line { say("error: \(line)") }
+        if let parserError {
+            guard status != 0 else { AbsurdTool.exit(withError: parserError) }
+            // It quotes what was typed.
+            let lines = AbsurdTool.fullMessage(for: parserError).split(
+                separator: "\n", omittingEmptySubsequences: false)
+            say(lines.map { String($0).printable }.joined(separator: "\n"))
+        }
+        if parserError == nil, let line { say("error: \(line.printable)") }
         Foundation.exit(status)
     }
 }
