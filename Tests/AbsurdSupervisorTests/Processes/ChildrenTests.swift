@@ -146,9 +146,11 @@ struct ChildrenTests {
     }
 
     @Test func `a new version that cannot run leaves the old one at work`() async throws {
-        let script = #"[ -e "$FOLDER/broken" ] && exit 5; exec sleep 600"#
+        let script = #"[ -e "$FOLDER/broken" ] && exit 5; echo up >>"$FOLDER/up"; exec sleep 600"#
         try await Supervised.run(script, { $0.settleTime = .minutes(1) }) { supervised in
             try await supervised.untilRunning(1)
+            // The first child has looked before.
+            try await soon { supervised.words("up") == ["up"] }
             let old = supervised.processes
             try Data().write(to: supervised.folder.appending(path: "broken"))
             supervised.supervisor.roll()

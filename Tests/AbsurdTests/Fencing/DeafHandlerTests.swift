@@ -74,7 +74,8 @@ struct DeafHandlerTests {
             await after.untilArrived()
             let answers = log.withLock(\.self)
             #expect(answers == Call.allCases.map { "\($0) \(cause.reason)" })
-            #expect(store.writes == counts)
+            // B may have completed meanwhile, which A has not tried.
+            #expect(store.writes.filter { $0.key != .complete } == counts.filter { $0.key != .complete })
             if cause != .parkedAndClaimedAgain, stolen == nil {
                 // The retry may have begun and ended meanwhile.
                 #expect(try await task.result(timeout: .seconds(60)) == "B")

@@ -63,15 +63,15 @@ struct FencedScene: Sendable {
         try await client.pool.query(sql)[0].decode(0)
     }
 
-    /// Everything that is stored of the queue.
+    /// Everything that is stored of the queue, but until when claims last: their holder may renew them meanwhile.
     func contents() async throws -> [String] {
         var result: [String] = []
         for table in ["t", "r", "c", "e", "w"] {
             result.append(
                 try await value(
                     """
-                    select coalesce(jsonb_agg(to_jsonb(x) order by to_jsonb(x)::text), '[]')::text
-                    from absurd.\(table)_default x
+                    select coalesce(jsonb_agg(x.row order by x.row::text), '[]')::text
+                    from (select to_jsonb(x) - 'claim_expires_at' as row from absurd.\(table)_default x) x
                     """))
         }
         result.append(
