@@ -35,6 +35,9 @@ struct Chaos: AsyncParsableCommand {
     )
     var keep: String?
 
+    @Option(help: "A file of SQL that breaks the engine before each round, to see that the checks notice.")
+    var sabotage: String?
+
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
         let start = ContinuousClock.now
@@ -85,10 +88,10 @@ struct Chaos: AsyncParsableCommand {
         defer { fleet.end() }
         let result = try await withAbsurd(AbsurdConfiguration(address), logger: .critical) { client in
             try await client.migrate()
+            let database = PrivateDatabase(connectionString: address, client: client)
+            if let sabotage { try await database.execute(String(contentsOfFile: sabotage, encoding: .utf8)) }
             return try await Round(
-                plan: plan, server: server,
-                database: PrivateDatabase(connectionString: address, client: client), fleet: fleet,
-                bound: .seconds(bound)
+                plan: plan, server: server, database: database, fleet: fleet, bound: .seconds(bound)
             ).run()
         }
         report(plan, result)

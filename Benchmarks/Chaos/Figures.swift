@@ -26,13 +26,13 @@ struct Figures {
         let total = faults.values.reduce(0, +)
         let kinds = Fault.Kind.allCases.map { "\($0.rawValue) \(faults[$0] ?? 0)" }
         return [
-            "tasks                        \(tasks)",
-            "steps recorded               \(steps)",
-            "step bodies executed         \(executions)",
-            "attempts taken over          \(retaken)",
-            "processes ended by themselves \(ownEnds)",
-            "longest wait for the last    \((settling * 10).rounded() / 10) s",
-            "faults                       \(total): \(kinds.joined(separator: ", "))",
+            "tasks                         \(tasks)",
+            "steps recorded                \(steps)",
+            "step bodies executed          \(executions)",
+            "attempts taken over           \(retaken)",
+            "processes ended on their own  \(ownEnds)",
+            "longest wait for the last     \((settling * 10).rounded() / 10) s",
+            "faults                        \(total): \(kinds.joined(separator: ", "))",
         ]
     }
 }

@@ -45,11 +45,15 @@ extension Check {
         Check(
             promise: "a task and its runs agree",
             violations: """
-                select format('task %s is %s with attempt %s; its last run is %s with attempt %s',
-                         t.task_id, t.state, t.attempts, r.state, r.attempt)
+                select format('%s task %s is %s with attempt %s; its last run is %s with attempt %s',
+                         t.task_name, t.task_id, t.state, t.attempts, r.state, r.attempt)
                   from absurd.t_chaos t
                   left join absurd.r_chaos r on r.run_id = t.last_attempt_run
-                 where (t.state, t.attempts) is distinct from (r.state, r.attempt)
+                 where t.attempts is distinct from r.attempt
+                    or (t.state is distinct from r.state
+                      -- A failed attempt whose successor would start too late for the task's policy.
+                      and not (t.state = 'cancelled' and r.state is not distinct from 'failed'
+                        and t.cancellation is not null))
                     or t.attempts is distinct from (
                          select max(x.attempt) from absurd.r_chaos x where x.task_id = t.task_id)
                     or (t.state = 'completed' and t.completed_payload is distinct from r.result)
