@@ -1,5 +1,7 @@
 extension Check {
-    /// Events and those who wait for them. The checkpoint of a wait is called `event-`, then the event.
+    /// Events and those who wait for them.
+    ///
+    /// The checkpoint of a wait is called `event-`, then the event.
     static let events = [
         Check(
             promise: "an accepted event is kept, and its first emission counts",
