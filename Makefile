@@ -30,6 +30,10 @@ demo: ## Run orders through worker processes, kill one of them, and show that ev
 endurance: setup ## Kill workers 60 times under 10,000 tasks and show that nothing is lost (ARGS for options)
 	scripts/measure endurance $(ARGS)
 
+.PHONY: chaos
+chaos: setup ## Make workers, server and network fail under 200 seeded workloads (ARGS="--seed 17" for one)
+	scripts/chaos $(ARGS)
+
 .PHONY: measure
 measure: setup ## Measure what docs/measurements.md reports: endurance, claims, suspended tasks
 	scripts/measure

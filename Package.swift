@@ -130,7 +130,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SQLTests",
-            dependencies: ["EphemeralPostgres", "LibPQ", "TestSupport"],
+            dependencies: ["ChaosModel", "EphemeralPostgres", "LibPQ", "TestSupport"],
             swiftSettings: settings
         ),
         .testTarget(
@@ -205,9 +205,20 @@ let package = Package(
         ),
         // Measuring programs, no products: targets of this package because they start private servers and look
         // beneath the public API.
+        .target(
+            name: "BenchmarkSupport",
+            dependencies: [
+                "Absurd", "EphemeralPostgres", "LibPQ", .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/BenchmarkSupport",
+            swiftSettings: settings
+        ),
+        .target(
+            name: "ChaosModel", dependencies: ["LibPQ"], path: "Benchmarks/ChaosModel",
+            swiftSettings: settings),
         .executableTarget(
             name: "MeasuredWorker",
-            dependencies: ["Absurd", "LibPQ", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Absurd", "ChaosModel", "LibPQ", .product(name: "Logging", package: "swift-log")],
             path: "Benchmarks/MeasuredWorker",
             swiftSettings: settings
         ),
@@ -215,12 +226,26 @@ let package = Package(
             name: "Measurements",
             dependencies: [
                 "Absurd",
+                "BenchmarkSupport",
                 "EphemeralPostgres",
                 "LibPQ",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Benchmarks/Measurements",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "Chaos",
+            dependencies: [
+                "Absurd",
+                "BenchmarkSupport",
+                "ChaosModel",
+                "EphemeralPostgres",
+                "LibPQ",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/Chaos",
             swiftSettings: settings
         ),
     ]

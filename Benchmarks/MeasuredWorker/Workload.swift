@@ -1,4 +1,5 @@
 import Absurd
+import ChaosModel
 import LibPQ
 
 #if canImport(Glibc)
@@ -17,6 +18,8 @@ enum Workload: String, CaseIterable, Sendable {
     case empty
     /// Half a second of work that leaves a row when it starts, or the end of the process.
     case recovery
+    /// What the tasks themselves say.
+    case chaos
 
     var connections: Int { 8 }
 
@@ -26,14 +29,25 @@ enum Workload: String, CaseIterable, Sendable {
         options.pollInterval = .milliseconds(50)
         if self == .threeSteps { options.claimTimeout = .seconds(3) }
         if self == .recovery { options.claimTimeout = .seconds(120) }
+        if self == .chaos {
+            options.concurrency = 8
+            options.claimTimeout = .seconds(4)
+            options.maxBackoff = .seconds(1)
+            options.shutdownGrace = .seconds(5)
+        }
         return options
     }
+
+    /// How long the network may swallow a statement.
+    var statementTimeout: Duration { self == .chaos ? .seconds(3) : .seconds(30) }
+    var connectTimeout: Duration { self == .chaos ? .seconds(2) : .seconds(10) }
 
     func handlers(_ client: AbsurdClient, queue: String, _ console: Console) -> [Handler] {
         switch self {
         case .threeSteps: [threeStepsHandler(client, queue: queue, console)]
         case .rounds: [roundsHandler(queue: queue)]
         case .recovery: [workHandler(client), deadlyHandler()]
+        case .chaos: Ending.allCases.map { chaosHandler($0, client) }
         case .empty: [Handler("empty") { _ in .complete }]
         }
     }

@@ -1,6 +1,6 @@
 // One worker process of a measurement.
 //
-//     MeasuredWorker three-steps|rounds|recovery|empty QUEUE
+//     MeasuredWorker three-steps|rounds|recovery|chaos|empty QUEUE
 //
 // The database is that of ABSURD_DATABASE_URL. The program that measures talks to it through the standard streams,
 // one line a message; at the end of its input the worker stops gracefully.
@@ -18,6 +18,8 @@ logger.logLevel = .warning
 
 var configuration = AbsurdConfiguration.environment()
 configuration.maxConnections = workload.connections
+configuration.statementTimeout = workload.statementTimeout
+configuration.connectTimeout = workload.connectTimeout
 let client = try AbsurdClient(configuration, logger: logger)
 let pool = try WorkerPool(
     client, queue: arguments[2], handlers: workload.handlers(client, queue: arguments[2], console),

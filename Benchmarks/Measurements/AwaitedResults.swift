@@ -1,5 +1,6 @@
 import Absurd
 import ArgumentParser
+import BenchmarkSupport
 import LibPQ
 
 /// How many statements it takes that many callers wait for results.

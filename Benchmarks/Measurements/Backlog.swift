@@ -1,4 +1,5 @@
 import Absurd
+import BenchmarkSupport
 import LibPQ
 
 /// Queues full of due runs, as a burst of spawns a day long would have left them.

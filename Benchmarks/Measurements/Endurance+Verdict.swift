@@ -1,4 +1,5 @@
 import Absurd
+import BenchmarkSupport
 import Foundation
 import LibPQ
 

@@ -1,5 +1,6 @@
 import Absurd
 import ArgumentParser
+import BenchmarkSupport
 import Foundation
 import LibPQ
 

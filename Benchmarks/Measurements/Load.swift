@@ -1,4 +1,5 @@
 import Absurd
+import BenchmarkSupport
 import LibPQ
 
 /// Keeps so many tasks of a queue open, and no more: what is interrupted waits behind all that was due before it.

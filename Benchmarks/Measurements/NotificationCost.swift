@@ -1,5 +1,6 @@
 import Absurd
 import ArgumentParser
+import BenchmarkSupport
 import LibPQ
 
 /// What it costs those who spawn that idle workers are told.

@@ -1,5 +1,6 @@
 import Absurd
 import ArgumentParser
+import BenchmarkSupport
 import LibPQ
 
 /// What an open transaction elsewhere costs, which keeps every dead row and index entry.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BenchmarkSupport
 import Foundation
 
 /// The figures of one measurement: a table for people, JSON for programs, and a verdict.
@@ -56,15 +57,6 @@ struct Report: Encodable {
         value == value.rounded() && abs(value) < 1e15
             ? String(Int(value)) : String(format: abs(value) < 10 ? "%.3f" : "%.1f", value)
     }
-}
-
-/// Says how far a measurement is, on standard error, so that standard output is the result.
-func progress(_ text: String) {
-    FileHandle.standardError.write(Data("\(text)\n".utf8))
-}
-
-extension Duration {
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }
 
 extension [Double] {

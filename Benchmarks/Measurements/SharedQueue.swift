@@ -1,5 +1,6 @@
 import Absurd
 import ArgumentParser
+import BenchmarkSupport
 
 /// Whether several processes on one queue hinder each other.
 struct SharedQueue: AsyncParsableCommand {

@@ -1,5 +1,6 @@
 import Absurd
 import ArgumentParser
+import BenchmarkSupport
 import LibPQ
 
 /// What the storage parameters of a queue's tables change.

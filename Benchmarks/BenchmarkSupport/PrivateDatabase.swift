@@ -1,14 +1,19 @@
-import Absurd
+package import Absurd
 import EphemeralPostgres
-import LibPQ
-import Logging
+package import LibPQ
+package import Logging
 
 /// A private server whose commits survive a power failure, with the schemas installed.
-struct PrivateDatabase: Sendable {
-    let connectionString: String
-    let client: AbsurdClient
+package struct PrivateDatabase: Sendable {
+    package let connectionString: String
+    package let client: AbsurdClient
 
-    static func with<Result>(
+    package init(connectionString: String, client: AbsurdClient) {
+        self.connectionString = connectionString
+        self.client = client
+    }
+
+    package static func with<Result>(
         _ configuration: [String] = [], _ body: (PrivateDatabase) async throws -> Result
     ) async throws -> Result {
         var options = EphemeralPostgres.Options()
@@ -23,13 +28,13 @@ struct PrivateDatabase: Sendable {
         }
     }
 
-    func connect() async throws -> PostgresConnection {
+    package func connect() async throws -> PostgresConnection {
         try await PostgresConnection.connect(
             PostgresConfiguration(connectionString: connectionString), logger: .warnings)
     }
 
     /// The only value of the only row.
-    func value<Value: SQLDecodable>(
+    package func value<Value: SQLDecodable>(
         _ sql: String, _ parameters: [SQLParameter] = [], as: Value.Type = Value.self
     ) async throws -> Value {
         let rows = try await client.pool.query(sql, parameters, timeout: .seconds(120))
@@ -37,12 +42,12 @@ struct PrivateDatabase: Sendable {
         return try row.decode(0)
     }
 
-    func execute(_ script: String, timeout: Duration = .seconds(600)) async throws {
+    package func execute(_ script: String, timeout: Duration = .seconds(600)) async throws {
         try await client.pool.withConnection { try await $0.execute(script: script, timeout: timeout) }
     }
 
     /// Asks until the answer is true.
-    func wait(
+    package func wait(
         for what: String, until deadline: ContinuousClock.Instant, _ sql: String,
         _ parameters: [SQLParameter] = []
     ) async throws {
@@ -53,15 +58,22 @@ struct PrivateDatabase: Sendable {
     }
 }
 
-struct MeasurementError: Error, CustomStringConvertible {
-    var description: String
-    init(_ description: String) { self.description = description }
+package struct MeasurementError: Error, CustomStringConvertible {
+    package var description: String
+    package init(_ description: String) { self.description = description }
 }
 
 extension Logger {
-    static let warnings: Logger = {
+    package static let warnings: Logger = {
         var logger = Logger(label: "measurements") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .warning
+        return logger
+    }()
+
+    /// For a client whose server is made to fail.
+    package static let critical: Logger = {
+        var logger = Logger(label: "measurements") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .critical
         return logger
     }()
 }

@@ -1,27 +1,36 @@
-import Foundation
+package import Foundation
 
 /// A running `MeasuredWorker`.
-final class WorkerProcess: Sendable {
-    let lines: AsyncStream<String>
+package final class WorkerProcess: Sendable {
+    package let lines: AsyncStream<String>
     /// What it calls itself in `claimed_by`.
-    let workerID: String
+    package let workerID: String
     private let process: Process
     private let input: FileHandle
 
-    /// Starts a worker and returns when it is about to claim.
-    static func start(_ workload: String, queue: String, _ database: PrivateDatabase) async throws
+    package static func start(_ workload: String, queue: String, _ database: PrivateDatabase) async throws
         -> WorkerProcess
     {
+        try await start(workload, queue: queue, on: database.connectionString)
+    }
+
+    /// Starts a worker of a database and returns when it is about to claim.
+    ///
+    /// - Parameter log: where its standard error goes; to ours when there is none.
+    package static func start(
+        _ workload: String, queue: String, on connectionString: String, log: FileHandle? = nil
+    ) async throws -> WorkerProcess {
         let process = Process()
         let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()
         process.executableURL = program.appending(path: "MeasuredWorker")
         process.arguments = [workload, queue]
         var environment = ProcessInfo.processInfo.environment
-        environment["ABSURD_DATABASE_URL"] = database.connectionString
+        environment["ABSURD_DATABASE_URL"] = connectionString
         process.environment = environment
         let (input, output) = (Pipe(), Pipe())
         process.standardInput = input
         process.standardOutput = output
+        if let log { process.standardError = log }
         let lines = lines(of: output.fileHandleForReading)
         try process.run()
         for await line in lines {
@@ -39,14 +48,14 @@ final class WorkerProcess: Sendable {
         self.workerID = workerID
     }
 
-    var processID: Int32 { process.processIdentifier }
+    package var processID: Int32 { process.processIdentifier }
 
-    func send(_ line: String) throws {
+    package func send(_ line: String) throws {
         try input.write(contentsOf: Data((line + "\n").utf8))
     }
 
     /// The rest of the next line that begins with a word.
-    func answer(_ word: String) async throws -> String {
+    package func answer(_ word: String) async throws -> String {
         for await line in lines where line.hasPrefix(word + " ") {
             return String(line.dropFirst(word.count + 1))
         }
@@ -54,20 +63,23 @@ final class WorkerProcess: Sendable {
     }
 
     /// `kill -9`.
-    func kill() {
+    package func kill() {
         Foundation.kill(processID, SIGKILL)
         process.waitUntilExit()
         try? input.close()  // Nobody is left to read.
     }
 
-    var isAlive: Bool { process.isRunning }
+    package var isAlive: Bool { process.isRunning }
 
     /// Stops its threads, without anybody being told (SIGSTOP), or has them go on.
-    func pause() { Foundation.kill(processID, SIGSTOP) }
-    func resume() { Foundation.kill(processID, SIGCONT) }
+    package func pause() { Foundation.kill(processID, SIGSTOP) }
+    package func resume() { Foundation.kill(processID, SIGCONT) }
+
+    /// Ends its input, which stops it gracefully.
+    package func endInput() throws { try input.close() }
 
     /// Ends its input, which stops it gracefully, and waits for that.
-    func stop() async throws {
+    package func stop() async throws {
         try input.close()
         for await _ in lines {}
         process.waitUntilExit()

@@ -1,0 +1,23 @@
+/// Random numbers that a seed determines (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func pick<Element>(_ weighted: [(Int, Element)]) -> Element {
+        var left = Int.random(in: 0..<weighted.reduce(0) { $0 + $1.0 }, using: &self)
+        for (weight, element) in weighted {
+            if left < weight { return element }
+            left -= weight
+        }
+        preconditionFailure("weights are not negative, and some are positive")
+    }
+}
