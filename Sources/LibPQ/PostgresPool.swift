@@ -14,6 +14,8 @@ package final class PostgresPool: Service, Sendable {
     let configuration: PostgresConfiguration
     let logger: Logger
     let state: Mutex<State>
+    /// The connections that are lent.
+    let lent = Mutex<[ObjectIdentifier: PostgresConnection]>([:])
 
     package init(configuration: PostgresConfiguration, logger: Logger) {
         precondition(configuration.maxConnections > 0, "a pool needs at least one connection")

@@ -19,7 +19,7 @@ public actor Worker: Service {
     nonisolated let options: WorkerOptions
     private nonisolated let baseObserver: WorkerObserver
     nonisolated let slotTable: SlotTable
-    nonisolated let outages = OutageLog()
+    nonisolated let outages: OutageLog
     package nonisolated let pulse = WorkerPulse()
     nonisolated let claimTimeout: Int
     /// How often its pool has started it again, and a supervisor its process.
@@ -52,8 +52,11 @@ public actor Worker: Service {
         self.store = store
         self.claimTimeout = try options.claimTimeout.wholeSeconds("claimTimeout")
         self.slotTable = SlotTable(count: options.concurrency)
+        let outages = OutageLog(client.outageLines)
+        self.outages = outages
         self.baseObserver = WorkerObserver(
-            workerID: id, queue: queue, broadcaster: broadcaster, slots: slots, logger: client.logger)
+            workerID: id, queue: queue, broadcaster: broadcaster, slots: slots, outages: outages,
+            logger: client.logger)
     }
 
     /// Stored as `claimed_by` with every run that it holds, and its id in the registry.
@@ -157,7 +160,7 @@ public actor Worker: Service {
     ///
     /// Nil when it is to stop before that.
     private func ready(_ lifecycle: WorkerLifecycle) async throws -> WorkerSession? {
-        var backoff = Backoff(base: options.pollInterval, cap: min(options.maxBackoff, .seconds(3)))
+        var backoff = Backoff(base: options.pollInterval, cap: min(options.maxBackoff, .seconds(1)))
         while lifecycle.stage == .running {
             do {
                 try await store.checkReadiness(queue: queue)

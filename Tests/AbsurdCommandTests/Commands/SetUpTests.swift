@@ -44,7 +44,8 @@ struct SetUpTests {
         #expect(run["schema_version"]?.stringValue == AbsurdSchema.baseVersion)
     }
 
-    @Test(.database(.migrated)) func `the printed roles can be executed, twice, and are printed by themselves`()
+    @Test(.database(.migrated))
+    func `the printed roles can be executed, twice, and are printed by themselves`()
         async throws
     {
         let script = try await succeeding("schema", "--roles").output
