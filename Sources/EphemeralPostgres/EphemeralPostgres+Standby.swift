@@ -28,8 +28,10 @@ extension EphemeralPostgres {
                 FileManager.default.isExecutableFile(atPath: "\($0)/\(program)")
             }
         }
+        // A folder of links to the server's programs may lack this one, which stands beside their targets.
+        let postgres = URL(filePath: binaries.folder + "/postgres").resolvingSymlinksInPath()
         let backup =
-            "\(binaries.folder)/pg_basebackup -D \(dataDirectory) -h \(socketDirectory) -p \(port) "
+            "\(postgres.deletingLastPathComponent().path)/pg_basebackup -D \(dataDirectory) -h \(socketDirectory) -p \(port) "
             + "-U \(Self.user) -X stream -R -c fast --no-sync"
         let result = try await run(
             .name(command.program), arguments: Arguments(command.arguments),

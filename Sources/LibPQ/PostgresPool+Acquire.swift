@@ -108,6 +108,8 @@ extension PostgresPool {
             let isUnknownServer = error.sqlState == nil && !state.withLock { $0.hasConnected }
             guard !isUnknownServer || configuration.waitsForFirstConnection else { throw error }
             guard ContinuousClock.now < deadline else { throw timedOut() }
+            // Who repeats the call anyway is told, so that an absence is known at once.
+            guard isCancellable else { throw error }
             return nil
         } catch {
             wake(state.withLock { $0.connectAbandoned(now: .now) })

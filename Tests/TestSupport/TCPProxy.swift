@@ -151,8 +151,8 @@ final class ProxyLink: Sendable {
             if isForgotten.load(ordering: .relaxed) { continue }
             var sent = 0
             while sent < count {
-                let written = buffer.withUnsafeBytes {
-                    send(to, $0.baseAddress! + sent, count - sent, noSignal)
+                let written = buffer[sent..<count].withUnsafeBytes {
+                    send(to, $0.baseAddress, $0.count, noSignal)
                 }
                 guard written > 0 else { return end() }
                 sent += written

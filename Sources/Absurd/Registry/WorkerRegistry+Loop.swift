@@ -23,7 +23,7 @@ extension WorkerRegistry {
                 setNextBeat(start + interval)
                 if let end = silence.answered(beatAt: start) { await pool.abandon(sentBefore: end) }
             } catch {
-                if (error as? PostgresError)?.isSilence == true { silence.began() }
+                silence.failed(beatAt: start, wasAnswered: (error as? PostgresError)?.sqlState != nil)
                 // Others must not be judged by what this process has missed.
                 if (error as? PostgresError)?.isLockConflict != true {
                     isSteady = false

@@ -25,6 +25,9 @@ public actor Worker: Service {
     /// How often its pool has started it again, and a supervisor its process.
     nonisolated let restarts = Atomic<Int>(WorkerIdentity.processRestarts)
 
+    /// That of the run that is under way.
+    private nonisolated let lifecycle = Mutex<WorkerLifecycle?>(nil)
+
     /// - Parameter handlers: One for each task name. Tasks of other names are put off for others to take.
     /// - Throws: ``AbsurdError`` with the codes `invalidConfiguration`, `duplicateHandler`, `invalidArgument`.
     public init(
@@ -95,6 +98,7 @@ public actor Worker: Service {
     ///   `databaseMissing`, `schemaMissing`, `schemaOutdated`, `queueMissing`, `privilegeMissing`.
     public func run() async throws {
         let lifecycle = WorkerLifecycle()
+        self.lifecycle.withLock { $0 = lifecycle }
         pulse.enter(.starting)
         defer { pulse.enter(.ended) }
         try await withGracefulShutdownHandler {
@@ -109,6 +113,11 @@ public actor Worker: Service {
             lifecycle.advance(to: .draining)
         }
     }
+
+    /// Ends ``WorkerOptions/shutdownGrace`` at once, or leaves it out when the shutdown begins.
+    ///
+    /// Handlers are cancelled and their runs given back with no attempt spent.
+    public nonisolated func endGracePeriod() { lifecycle.withLock(\.self)?.endGrace() }
 
     private func work(_ lifecycle: WorkerLifecycle) async throws {
         guard var session = try await ready(lifecycle) else { return }
