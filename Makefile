@@ -8,7 +8,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install what is missing: libpq, Postgres, the Python SDK for the tests
@@ -21,6 +21,10 @@ build: setup ## Build everything, for debugging
 .PHONY: test
 test: setup ## Run all tests against a private Postgres server (ARGS="--filter Name" for some)
 	scripts/test $(ARGS)
+
+.PHONY: test-pooler
+test-pooler: setup ## Run the tests of workers through PgBouncer in transaction mode
+	scripts/test-pooler $(ARGS)
 
 .PHONY: demo
 demo: ## Run orders through worker processes, kill one of them, and show that every order completes

@@ -49,6 +49,7 @@ func limited(_ convert: @escaping @Sendable (String) async throws -> Void) -> Ha
 func pooler(_ url: String) throws -> AbsurdClient {
     // snippet.pooler
     var configuration = AbsurdConfiguration(url)
+    configuration.listens = false
     configuration.preparesStatements = false
     let absurd = try AbsurdClient(configuration)
     // snippet.end

@@ -12,7 +12,7 @@ struct SupervisorSettings: Sendable {
         let dataDirectory = options.dataDirectory.map { URL(filePath: $0).standardizedFileURL.path }
         account = try ServerAccount.forServer(dataDirectory: dataDirectory)
         if let dataDirectory, let account {
-            try Self.handOver(dataDirectory, to: account)
+            try Self.makeDataDirectory(dataDirectory, for: account)
         }
         variables = [
             "SERVER_BIN": binaries.folder,
@@ -82,10 +82,11 @@ struct SupervisorSettings: Sendable {
         return (options.accessRules + ours).joined(separator: "\n")
     }
 
-    /// The server's user could not make the folder inside one of root's.
-    private static func handOver(_ directory: String, to account: ServerAccount) throws {
+    /// Makes the folder and gives it to the server's user, who could not make one inside a folder of root's.
+    static func makeDataDirectory(_ directory: String, for account: ServerAccount?) throws {
         let manager = FileManager.default
         try manager.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        guard let account else { return }
         try manager.setAttributes(
             [
                 .ownerAccountID: NSNumber(value: account.userID),

@@ -16,6 +16,8 @@ extension PostgresConnection {
         if limit.followsTask, Task.isCancelled {
             throw PostgresError(.cancelled, "cancelled before the statement was sent")
         }
+        condition.sends(limit)
+        defer { condition.isAnswered() }
         guard send(handle) else { throw lost(nil) }
         var exchange = Exchange(limit: limit)
         while true {

@@ -2,6 +2,12 @@ import CLibPQ
 package import Logging
 import Synchronization
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// One connection to a server.
 ///
 /// Statements of several tasks run one after the other, in the order they came. A connection that is in
@@ -84,8 +90,9 @@ package actor PostgresConnection {
 
     /// Closes the connection at once: it is in doubt.
     func discard() {
-        handle.close()
         condition.becameUnusable()
+        condition.closesSocket()
+        handle.close()
     }
 
     /// Runs `body` when all earlier users of the connection are done.
@@ -104,6 +111,14 @@ package actor PostgresConnection {
     }
 }
 
+extension PostgresConnection {
+    /// Breaks the connection off under a statement that may not be cancelled with its task and that was sent before
+    /// `instant`; the statement then fails with `connectionLost`.
+    nonisolated func abandonStatement(sentBefore instant: ContinuousClock.Instant) {
+        condition.withOpenSocket(unansweredSince: instant) { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+    }
+}
+
 /// What others may know of a connection without waiting for it.
 final class ConnectionCondition: Sendable {
     private enum Bits {
@@ -113,6 +128,30 @@ final class ConnectionCondition: Sendable {
     }
 
     private let bits = Atomic<UInt8>(Bits.usable)
+    private let socket = Mutex(Socket())
+
+    private struct Socket {
+        var isOpen = true
+        /// Since when a statement that does not end with its task has been under way.
+        var unansweredSince: ContinuousClock.Instant?
+    }
+
+    func sends(_ limit: StatementLimit) {
+        guard !limit.followsTask else { return }
+        socket.withLock { $0.unansweredSince = .now }
+    }
+
+    func isAnswered() { socket.withLock { $0.unansweredSince = nil } }
+
+    func closesSocket() { socket.withLock { $0.isOpen = false } }
+
+    /// Runs `body` when a statement is older than that, while the descriptor is sure to be this connection's.
+    func withOpenSocket(unansweredSince instant: ContinuousClock.Instant, _ body: () -> Void) {
+        socket.withLock { socket in
+            guard socket.isOpen, let since = socket.unansweredSince, since < instant else { return }
+            body()
+        }
+    }
 
     var isUsable: Bool { bits.load(ordering: .acquiring) & Bits.usable != 0 }
 

@@ -11,17 +11,37 @@ extension PostgresPool {
             case .closed: throw PostgresError(.poolClosed, "the pool is closed")
             case .askAgain: continue
             case .lend(let connection):
-                if await isAlive(connection) { return connection }
+                if await isAlive(connection) { return noted(connection) }
                 await giveBack(connection)
             case .connect:
                 if let connection = try await connect(until: deadline, isCancellable: isCancellable) {
-                    return connection
+                    return noted(connection)
                 }
             }
         }
     }
 
+    private func noted(_ connection: PostgresConnection) -> PostgresConnection {
+        lent.withLock { $0[ObjectIdentifier(connection)] = connection }
+        return connection
+    }
+
+    /// For whoever knows that the network has been silent and is not any more: breaks off the connections that still
+    /// wait for the answer to an earlier statement, and closes the unused ones of that time.
+    ///
+    /// After a silence a connection can be dead without a sign, when a firewall on the way has forgotten it; only
+    /// timeouts would tell. Statements that a cancelled task may end are left alone, since nobody repeats them.
+    package func abandon(sentBefore instant: ContinuousClock.Instant) async {
+        for connection in lent.withLock({ Array($0.values) }) {
+            connection.abandonStatement(sentBefore: instant)
+        }
+        for connection in state.withLock({ $0.removeIdle { $0.since < instant } }) {
+            await connection.close()
+        }
+    }
+
     func giveBack(_ connection: PostgresConnection) async {
+        lent.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) }
         let isReusable = connection.condition.isClean
         // Closed before its place is given to somebody else, so that the bound holds on the server too.
         if !isReusable { await connection.close() }
@@ -88,6 +108,8 @@ extension PostgresPool {
             let isUnknownServer = error.sqlState == nil && !state.withLock { $0.hasConnected }
             guard !isUnknownServer || configuration.waitsForFirstConnection else { throw error }
             guard ContinuousClock.now < deadline else { throw timedOut() }
+            // Who repeats the call anyway is told, so that an absence is known at once.
+            guard isCancellable else { throw error }
             return nil
         } catch {
             wake(state.withLock { $0.connectAbandoned(now: .now) })
@@ -95,10 +117,12 @@ extension PostgresPool {
         }
     }
 
-    /// 50 ms, doubling up to 5 s, of which half is random so that clients do not return in step.
+    /// 50 ms, doubling up to 1.5 s, of which half is random so that clients do not return in step.
+    ///
+    /// One attempt at a time for a whole client, so longer pauses would spare the server nothing worth the wait.
     static func pause(afterFailures failures: Int) -> Duration {
         let longest = Duration.milliseconds(50) * (1 << min(failures - 1, 7))
-        return min(longest, .seconds(5)) * Double.random(in: 0.5...1)
+        return min(longest, .milliseconds(1500)) * Double.random(in: 0.5...1)
     }
 
     private func timedOut() -> PostgresError {

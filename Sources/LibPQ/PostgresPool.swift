@@ -14,6 +14,8 @@ package final class PostgresPool: Service, Sendable {
     let configuration: PostgresConfiguration
     let logger: Logger
     let state: Mutex<State>
+    /// The connections that are lent.
+    let lent = Mutex<[ObjectIdentifier: PostgresConnection]>([:])
 
     package init(configuration: PostgresConfiguration, logger: Logger) {
         precondition(configuration.maxConnections > 0, "a pool needs at least one connection")
@@ -42,7 +44,8 @@ package final class PostgresPool: Service, Sendable {
 
     /// Runs one statement on any connection; see ``PostgresConnection/query(_:_:timeout:isCancellable:)``.
     ///
-    /// Unless `isCancellable`, a cancelled task also waits for its connection.
+    /// Unless `isCancellable`, a cancelled task also waits for its connection. Such a call fails when the attempt to connect
+    /// that it makes does, instead of making others until ``PostgresConfiguration/acquireTimeout``.
     @discardableResult
     package func query(
         _ sql: String, _ parameters: [SQLParameter] = [], timeout: Duration? = nil, isCancellable: Bool = true

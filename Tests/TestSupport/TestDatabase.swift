@@ -20,12 +20,15 @@ package final class TestDatabase: Sendable {
     package let name: String
     /// For libpq and everything built on it.
     package let connectionString: String
+    /// The same through PgBouncer, when the tests of workers are to go through it (`ABSURD_TEST_POOLER`).
+    package let pooledConnectionString: String?
 
     private let opened = Mutex<[PostgresConnection]>([])
     private let observer: Lazy<PostgresConnection>
 
-    init(name: String, connectionString: String) {
+    init(name: String, connectionString: String, pooledConnectionString: String? = nil) {
         self.name = name
+        self.pooledConnectionString = pooledConnectionString
         self.connectionString = connectionString
         self.observer = Lazy {
             try await PostgresConnection.connect(
@@ -44,6 +47,13 @@ package final class TestDatabase: Sendable {
         let connection = try await PostgresConnection.connect(configuration, logger: .quiet)
         opened.withLock { $0.append(connection) }
         return connection
+    }
+
+    /// The same through a PgBouncer in transaction mode, which is started for the first test that asks.
+    ///
+    /// - Throws: cancels the test where PgBouncer is not installed.
+    package func throughPooler() async throws -> String {
+        try await TestServer.shared().pooled(self)
     }
 
     /// A connection for looking at the database from beside, one and the same for the whole test.

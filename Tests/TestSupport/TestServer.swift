@@ -29,6 +29,7 @@ actor TestServer {
     private let run = String(UInt32.random(in: 0x1000_0000 ... .max), radix: 16)
     private var templates: [DatabaseTrait.Contents: Lazy<String>] = [:]
     private var count = 0
+    private let pooler: Lazy<PgBouncer>
 
     private init() async throws {
         if let url = ProcessInfo.processInfo.environment[Self.urlVariable], !url.isEmpty {
@@ -44,6 +45,10 @@ actor TestServer {
         }
         admin = try await PostgresConnection.connect(
             PostgresConfiguration(connectionString: connectionString.text), logger: .quiet)
+        pooler = Lazy { [process] in
+            guard let process else { throw PoolerFailure(description: "a pooler needs the private server") }
+            return try await PgBouncer.start(socketDirectory: process.socketDirectory, port: process.port)
+        }
         if process == nil {
             try await LeftOvers(admin).claim(run: run)
         }
@@ -51,7 +56,7 @@ actor TestServer {
 
     /// Makes a database with these contents, under a name that nobody else has.
     func makeDatabase(_ contents: DatabaseTrait.Contents) async throws -> TestDatabase {
-        let database = nextDatabase()
+        let database = nextDatabase(try await PgBouncer.isWanted ? pooler.value : nil)
         if contents == .empty {
             try await admin.execute(script: "create database \(database.name)")
         } else if process == nil {
@@ -69,14 +74,21 @@ actor TestServer {
         return database
     }
 
+    /// The way to a database through PgBouncer.
+    func pooled(_ database: TestDatabase) async throws -> String {
+        try await pooler.value.connectionString(database: database.name)
+    }
+
     func drop(_ database: TestDatabase) async throws {
         try await admin.execute(script: "drop database if exists \(database.name) with (force)")
     }
 
-    private func nextDatabase() -> TestDatabase {
+    private func nextDatabase(_ pooler: PgBouncer? = nil) -> TestDatabase {
         count += 1
         let name = "\(LeftOvers.prefix)\(run)_\(count)"
-        return TestDatabase(name: name, connectionString: connectionString.naming(database: name))
+        return TestDatabase(
+            name: name, connectionString: connectionString.naming(database: name),
+            pooledConnectionString: pooler?.connectionString(database: name))
     }
 
     private func template(_ contents: DatabaseTrait.Contents) -> Lazy<String> {

@@ -24,6 +24,8 @@ public final class AbsurdClient: Service, Sendable {
     /// The workers that have runs to give back before the connections may be closed.
     package let debts = Debts()
     package let producer: Producer
+    /// What the log says of the database's absences, once for all workers.
+    package let outageLines = OutageLines()
 
     /// - Throws: ``AbsurdError`` with the code `invalidConfiguration`. No connection is made here.
     public init(

@@ -2,42 +2,59 @@ import LibPQ
 package import Logging
 import Synchronization
 
-/// Logs that the database stopped answering, and that it answers again: once per change, not once per attempt.
+/// Whether the database answers one worker; the log is told once per change, by ``OutageLines``, not once per attempt.
 package final class OutageLog: Sendable {
-    private let outage = Mutex<HealthFacts.Outage?>(nil)
+    private struct State {
+        var outage: HealthFacts.Outage?
+        var lastEnd: ContinuousClock.Instant?
+    }
 
-    package init() {}
+    private let lines: OutageLines
+    private let state = Mutex(State())
+
+    package init(_ lines: OutageLines = OutageLines()) { self.lines = lines }
+
+    deinit {
+        // A worker that is gone keeps nobody from being told that the others get answers.
+        if let current { lines.ended(after: .now - current.since, nil) }
+    }
 
     /// The outage that lasts; nil while the database answers.
-    package var current: HealthFacts.Outage? { outage.withLock(\.self) }
+    package var current: HealthFacts.Outage? { state.withLock(\.outage) }
+
+    /// Whether there is an outage, or was one a moment ago, whose consequences are not worth a line each.
+    package var isFresh: Bool {
+        state.withLock { state in
+            state.outage != nil || state.lastEnd.map { .now - $0 < .seconds(30) } ?? false
+        }
+    }
 
     package func failed(_ error: any Error, _ logger: Logger) {
         let isAway = (error as? PostgresError)?.isTransient ?? true
         let isLocked = (error as? PostgresError)?.isLockConflict ?? false
-        let isNew = outage.withLock { outage in
-            let isNew = outage == nil
+        let isNew = state.withLock { state in
+            let isNew = state.outage == nil
             // Of what comes later the words are kept, since they are about what is wrong now.
-            outage = HealthFacts.Outage(
-                since: outage?.since ?? .now,
+            state.outage = HealthFacts.Outage(
+                since: state.outage?.since ?? .now,
                 message: (error as? PostgresError).map { AbsurdError($0).message }
                     ?? String(describing: error),
                 kind: !isAway ? .refusal : isLocked ? .lock : .silence)
             return isNew
         }
-        guard isNew else { return }
-        logger.info(
+        lines.failed(
+            isNew: isNew, logger,
             isAway
                 ? "the database does not answer; trying again until it does"
-                : "the database refuses what the worker asks; trying again until it does not",
-            metadata: ["error": .string(String(describing: error))])
+                : "the database refuses what the worker asks; trying again until it does not", error)
     }
 
     package func succeeded(_ logger: Logger) {
-        let ended = outage.withLock { outage in
-            defer { outage = nil }
-            return outage.map { ContinuousClock.now - $0.since }
+        let ended = state.withLock { state -> Duration? in
+            guard let outage = state.outage.take() else { return nil }
+            state.lastEnd = .now
+            return .now - outage.since
         }
-        guard let ended else { return }
-        logger.info("the database answers again", metadata: ["absurd.outage": "\(ended)"])
+        if let ended { lines.ended(after: ended, logger) }
     }
 }

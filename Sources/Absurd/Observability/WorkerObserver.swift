@@ -8,15 +8,18 @@ package struct WorkerObserver: Sendable {
     package let metrics: WorkerMetrics
     package private(set) var logger: Logger
     private let slots: SlotCount
+    private let outages: OutageLog
 
     package init(
-        workerID: String, queue: String, broadcaster: EventBroadcaster, slots: SlotCount, logger: Logger
+        workerID: String, queue: String, broadcaster: EventBroadcaster, slots: SlotCount, outages: OutageLog,
+        logger: Logger
     ) {
         self.workerID = workerID
         self.queue = queue
         self.broadcaster = broadcaster
         self.metrics = WorkerMetrics(queue: queue)
         self.slots = slots
+        self.outages = outages
         var logger = logger
         logger[metadataKey: "absurd.worker"] = .string(workerID)
         logger[metadataKey: "absurd.queue"] = .string(queue)
@@ -76,11 +79,15 @@ package struct WorkerObserver: Sendable {
                 "no handler for this task here, put off", metadata: ["absurd.delay": "\(delay)"])
         case .released(let run): logger(for: run).info("run given back")
         case .claimLapsed(let run):
-            // Louder than the rest, since soon two handlers may do the same thing.
-            logger(for: run).warning(
+            // Louder than the rest, since soon two handlers may do the same thing. In an outage all claims run out, for
+            // one reason that the log has given.
+            logger(for: run).log(
+                level: outages.isFresh ? .debug : .warning,
                 "the claim has run out while the handler goes on: record smaller steps, send heartbeats or raise claimTimeout"
             )
-        case .claimLost(let run): logger(for: run).info("claim lost, the execution was dropped")
+        case .claimLost(let run):
+            logger(for: run).log(
+                level: outages.isFresh ? .debug : .info, "claim lost, the execution was dropped")
         case .cancelled(let run): logger(for: run).info("task cancelled while it was executing")
         }
     }

@@ -12,6 +12,7 @@ extension WorkerRegistry {
         // Whoever takes this loop over has not seen how regular the beats were.
         var isSteady = false
         var retries = Backoff(base: BeatTiming.retry, cap: BeatTiming.longestRetry)
+        var silence = NetworkSilence()
         while !Task.isCancelled {
             guard await isTimeToBeat() else { break }
             let start = ContinuousClock.now
@@ -20,7 +21,9 @@ extension WorkerRegistry {
                 isSteady = true
                 retries.reset()
                 setNextBeat(start + interval)
+                if let end = silence.answered(beatAt: start) { await pool.abandon(sentBefore: end) }
             } catch {
+                silence.failed(beatAt: start, wasAnswered: (error as? PostgresError)?.sqlState != nil)
                 // Others must not be judged by what this process has missed.
                 if (error as? PostgresError)?.isLockConflict != true {
                     isSteady = false

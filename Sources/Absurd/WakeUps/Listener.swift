@@ -65,7 +65,7 @@ package final class Listener: Sendable {
 
     /// Connects, passes notifications on, and connects again when the connection is lost; until cancelled.
     package func run() async {
-        var backoff = Backoff(base: .milliseconds(50), cap: .seconds(5))
+        var backoff = Backoff(base: .milliseconds(50), cap: .seconds(2))
         while !Task.isCancelled {
             do {
                 let session = try await currentSession()

@@ -19,11 +19,14 @@ public actor Worker: Service {
     nonisolated let options: WorkerOptions
     private nonisolated let baseObserver: WorkerObserver
     nonisolated let slotTable: SlotTable
-    nonisolated let outages = OutageLog()
+    nonisolated let outages: OutageLog
     package nonisolated let pulse = WorkerPulse()
     nonisolated let claimTimeout: Int
     /// How often its pool has started it again, and a supervisor its process.
     nonisolated let restarts = Atomic<Int>(WorkerIdentity.processRestarts)
+
+    /// That of the run that is under way.
+    private nonisolated let lifecycle = Mutex<WorkerLifecycle?>(nil)
 
     /// - Parameter handlers: One for each task name. Tasks of other names are put off for others to take.
     /// - Throws: ``AbsurdError`` with the codes `invalidConfiguration`, `duplicateHandler`, `invalidArgument`.
@@ -52,8 +55,11 @@ public actor Worker: Service {
         self.store = store
         self.claimTimeout = try options.claimTimeout.wholeSeconds("claimTimeout")
         self.slotTable = SlotTable(count: options.concurrency)
+        let outages = OutageLog(client.outageLines)
+        self.outages = outages
         self.baseObserver = WorkerObserver(
-            workerID: id, queue: queue, broadcaster: broadcaster, slots: slots, logger: client.logger)
+            workerID: id, queue: queue, broadcaster: broadcaster, slots: slots, outages: outages,
+            logger: client.logger)
     }
 
     /// Stored as `claimed_by` with every run that it holds, and its id in the registry.
@@ -92,6 +98,7 @@ public actor Worker: Service {
     ///   `databaseMissing`, `schemaMissing`, `schemaOutdated`, `queueMissing`, `privilegeMissing`.
     public func run() async throws {
         let lifecycle = WorkerLifecycle()
+        self.lifecycle.withLock { $0 = lifecycle }
         pulse.enter(.starting)
         defer { pulse.enter(.ended) }
         try await withGracefulShutdownHandler {
@@ -106,6 +113,11 @@ public actor Worker: Service {
             lifecycle.advance(to: .draining)
         }
     }
+
+    /// Ends ``WorkerOptions/shutdownGrace`` at once, or leaves it out when the shutdown begins.
+    ///
+    /// Handlers are cancelled and their runs given back with no attempt spent.
+    public nonisolated func endGracePeriod() { lifecycle.withLock(\.self)?.endGrace() }
 
     private func work(_ lifecycle: WorkerLifecycle) async throws {
         guard var session = try await ready(lifecycle) else { return }
@@ -157,7 +169,7 @@ public actor Worker: Service {
     ///
     /// Nil when it is to stop before that.
     private func ready(_ lifecycle: WorkerLifecycle) async throws -> WorkerSession? {
-        var backoff = Backoff(base: options.pollInterval, cap: min(options.maxBackoff, .seconds(3)))
+        var backoff = Backoff(base: options.pollInterval, cap: min(options.maxBackoff, .seconds(1)))
         while lifecycle.stage == .running {
             do {
                 try await store.checkReadiness(queue: queue)

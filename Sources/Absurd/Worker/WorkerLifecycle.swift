@@ -18,6 +18,7 @@ package final class WorkerLifecycle: Sendable {
         /// What the worker was asked for.
         var asked = Stage.running
         var isLost = false
+        var isGraceOver = false
     }
     private let state = Mutex(State())
     /// Signalled by stage changes.
@@ -32,8 +33,20 @@ package final class WorkerLifecycle: Sendable {
 
     package func advance(to stage: Stage) {
         let hasChanged = state.withLock { state in
+            let stage = stage == .draining && state.isGraceOver ? .stopping : stage
             guard stage > state.asked else { return false }
             state.asked = stage
+            return true
+        }
+        if hasChanged { changes.signal() }
+    }
+
+    /// Handlers get no time to end: from now on if the worker drains, else when it is shut down.
+    package func endGrace() {
+        let hasChanged = state.withLock { state in
+            state.isGraceOver = true
+            guard state.asked == .draining else { return false }
+            state.asked = .stopping
             return true
         }
         if hasChanged { changes.signal() }

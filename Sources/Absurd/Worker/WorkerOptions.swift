@@ -53,7 +53,9 @@ public struct WorkerOptions: Sendable {
     /// From one millisecond to 365 days. Defaults to 250 ms.
     public var pollInterval: Duration = .milliseconds(250)
 
-    /// The longest pause between failing claims; the pauses start at the poll interval and double.
+    /// The longest pause between claims that the database refuses; the pauses start at the poll interval and double.
+    ///
+    /// While it is out of reach, starting, full or read-only, pauses are no longer than a second.
     ///
     /// Not shorter than the poll interval, at most 365 days. Defaults to 60 seconds.
     public var maxBackoff: Duration = .seconds(60)

@@ -65,6 +65,14 @@ public final class WorkerPool: Service {
         }
     }
 
+    /// Ends ``WorkerOptions/shutdownGrace`` of all workers at once, or leaves it out when the shutdown begins.
+    ///
+    /// Handlers are cancelled and their runs given back with no attempt spent. ``SecondSignal`` calls this for a user
+    /// who does not want to wait.
+    public func endGracePeriod() {
+        for worker in workers { worker.endGracePeriod() }
+    }
+
     /// How often each worker was started again.
     public var restarts: [WorkerRestarts] {
         ledger.withLock { ledger in workers.map { ledger.restarts(of: $0.name).naming($0.id) } }

@@ -54,6 +54,9 @@ package final class WorkerSession: Sendable {
     private func claimLoop(_ group: inout DiscardingTaskGroup) async throws {
         let options = worker.options
         var backoff = Backoff(base: options.pollInterval, cap: options.maxBackoff)
+        // An absence ends by itself, and work waits for it.
+        var absence = Backoff(
+            base: options.pollInterval, cap: min(options.maxBackoff, max(options.pollInterval, .seconds(1))))
         var claims = ClaimTimer()
         var permit: ClaimPermit?
         while lifecycle.stage == .running {
@@ -81,6 +84,7 @@ package final class WorkerSession: Sendable {
                     try await start(runs, in: &group)
                 }
                 backoff.reset()
+                absence.reset()
                 if claims.isDrained(after: request, runs) {
                     worker.pulse.enter(.idle)
                     permit = await idle()
@@ -89,7 +93,7 @@ package final class WorkerSession: Sendable {
                 lose()
             } catch let error as PostgresError where error.sqlState != nil || error.isTransient {
                 permit = nil
-                let pause = backoff.next()
+                let pause = error.isTransient ? absence.next() : backoff.next()
                 worker.outages.failed(error, observer.logger)
                 let message = AbsurdError(error, queue: worker.queue).message
                 observer.report(.claimFailed(error: message, retryIn: pause))

@@ -33,11 +33,21 @@ struct Engine: Sendable {
     }
 }
 
-/// Makes a client for the test's database.
+extension AbsurdConfiguration {
+    /// The documented settings behind a pooler in transaction mode.
+    mutating func usePooler(_ connectionString: String) {
+        self.connectionString = connectionString
+        listens = false
+        preparesStatements = false
+    }
+}
+
+/// Makes a client for the test's database, through a pooler when `ABSURD_TEST_POOLER` asks for that.
 func makeClient(
     hooks: Hooks = Hooks(), logger: Logger = .quiet, _ change: (inout AbsurdConfiguration) -> Void = { _ in }
 ) throws -> AbsurdClient {
     var configuration = AbsurdConfiguration(TestDatabase.current.connectionString)
+    if let pooled = TestDatabase.current.pooledConnectionString { configuration.usePooler(pooled) }
     configuration.maxConnections = 6
     configuration.statementTimeout = .seconds(300)
     change(&configuration)

@@ -1,0 +1,21 @@
+/// A way in which the database goes away.
+enum Outage: String, CaseIterable, Sendable {
+    case restart = "the server is restarted, immediately"
+    case stopped = "the server is stopped, and started again later"
+    case terminated = "the sessions are terminated"
+    case failover = "the primary fails and the standby is promoted"
+    case cut = "the connections are cut"
+    case silent = "the network drops packets and forgets connections"
+    case slow = "the network is slow"
+    case full = "all connections of the server are taken"
+    case diskFull = "the server's disk is full"
+    case readOnly = "the server is read-only"
+
+    /// Whether nothing can be claimed or recorded while it lasts.
+    var isTotal: Bool {
+        switch self {
+        case .terminated, .restart, .slow, .full, .failover, .diskFull: false
+        case .stopped, .cut, .silent, .readOnly: true
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import Absurd
+import Foundation
+import InMemoryLogging
+import LibPQ
+import Logging
+import TestSupport
+import Testing
+
+/// A pool with 64 slots under load, while its database goes away and comes back.
+@Suite(.serialized, .timeLimit(.minutes(10)))
+struct OutageTests {
+    private static let tasks = 900
+    private static let steps = 3
+
+    @Test(arguments: Outage.allCases)
+    func `work goes on after an outage, nothing is lost, and the log stays short`(_ outage: Outage)
+        async throws
+    {
+        try await OutageScene.with(outage) { scene in
+            let duration = Self.duration
+            if scene.standby != nil { try await scene.replicateSynchronously() }
+            let logs = InMemoryLogHandler()
+            var configuration = AbsurdConfiguration(scene.connectionString)
+            configuration.maxConnections = 8
+            let client = try AbsurdClient(configuration, logger: Logger(label: "outage") { _ in logs })
+            let pool = try WorkerPool(client, handlers: [Self.handler], options: Self.options)
+            try await Self.spawn(through: client)
+
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await pool.run()
+                    if !Task.isCancelled { throw PoolEnded() }
+                }
+                group.addTask { try await Self.observe(scene, outage, duration, logs) }
+                try await group.next()
+                #expect(pool.health.isLive)
+                group.cancelAll()
+            }
+            await client.close()
+        }
+    }
+
+    private static func observe(
+        _ scene: OutageScene, _ outage: Outage, _ duration: Duration, _ logs: InMemoryLogHandler
+    ) async throws {
+        try await eventually("the pool is at work") {
+            try await scene.count("absurd.t_default where state = 'completed'", of: scene.server) >= 64
+        }
+        let (attemptsBefore, linesBefore) = (scene.attempts, logs.entries.count)
+        let start = ContinuousClock.now
+        try await scene.suffer(outage, for: duration)
+        let accepting = ContinuousClock.now
+
+        let completed = try await scene.count(done)
+        #expect(completed < tasks, "the load has outlasted the outage")
+        try await eventually("a task completes") { try await scene.count(done) > completed }
+        let recovery = ContinuousClock.now - accepting
+        // Those that a lost claim held are attempted again when it has expired.
+        try await eventually("all tasks complete", within: .seconds(120)) {
+            try await scene.count(done) == tasks
+        }
+        let rest = ContinuousClock.now - accepting
+        let attempts = scene.attempts - attemptsBefore
+        let lines = logs.entries.dropFirst(linesBefore).filter { $0.level >= .info }
+
+        print(
+            "outage: \(outage.rawValue): \(accepting - start) long, first completion after \(recovery), last after",
+            "\(rest), \(attempts) connection attempts, \(lines.count) lines")
+        #expect(lines.count <= 5, "\(lines.map { "\($0.message) \($0.metadata)" })")
+        #expect(lines.allSatisfy { $0.level == .info })
+        if outage.isTotal { #expect(lines.count { $0.message == "the database answers again" } == 1) }
+        #expect(Double(attempts) < 60 + 6 * ((accepting - start) / .seconds(1)))
+        try await expectAllRecordedOnce(scene)
+    }
+
+    /// Each task's result consists of the values that its steps have recorded.
+    private static func expectAllRecordedOnce(_ scene: OutageScene) async throws {
+        #expect(try await scene.count("absurd.c_default") == tasks * steps)
+        let agreeing = try await scene.count(
+            """
+            absurd.t_default t
+             where completed_payload = (
+               select jsonb_agg(state order by checkpoint_name) from absurd.c_default c where c.task_id = t.task_id)
+            """)
+        #expect(agreeing == tasks)
+    }
+
+    private static let done = "absurd.t_default where state = 'completed'"
+
+    /// Long enough for every pause to reach its longest where `ABSURD_OUTAGE_SECONDS` says so.
+    private static var duration: Duration {
+        let text = ProcessInfo.processInfo.environment["ABSURD_OUTAGE_SECONDS"] ?? ""
+        return .seconds(Int(text) ?? 4)
+    }
+
+    private static var options: WorkerOptions {
+        var options = WorkerOptions()
+        options.workers = 4
+        options.concurrency = 16
+        options.claimTimeout = .seconds(10)
+        options.shutdownGrace = .zero
+        return options
+    }
+
+    private static let handler = Handler("order") { context in
+        var values: [JSONValue] = []
+        for step in 1...steps {
+            let value = try await context.step("step \(step)") {
+                try await Task.sleep(for: .milliseconds(100))
+                return Int.random(in: 0...1 << 40)
+            }
+            values.append(.integer(Int64(value)))
+        }
+        return .complete(.array(values))
+    }
+
+    private static func spawn(through client: AbsurdClient) async throws {
+        let options = SpawnOptions(maxAttempts: 50, retry: .fixed(.zero))
+        _ = try await client.spawnMany(
+            (0..<tasks).map { _ in try SpawnRequest("order", params: nil, options: options) })
+    }
+}
+
+private struct PoolEnded: Error {}
