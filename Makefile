@@ -22,6 +22,10 @@ build: setup ## Build everything, for debugging
 test: setup ## Run all tests against a private Postgres server (ARGS="--filter Name" for some)
 	scripts/test $(ARGS)
 
+.PHONY: test-outages
+test-outages: setup ## Run the tests of all outages of the database, with nothing beside them
+	ABSURD_TEST_OUTAGES=1 scripts/test --filter OutageTests
+
 .PHONY: test-pooler
 test-pooler: setup ## Run the tests of workers through PgBouncer in transaction mode
 	scripts/test-pooler $(ARGS)

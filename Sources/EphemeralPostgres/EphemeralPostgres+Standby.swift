@@ -23,7 +23,8 @@ extension EphemeralPostgres {
         try SupervisorSettings.makeDataDirectory(dataDirectory, for: account)
         let binaries = try await ServerBinaries.find(preferring: options.binaries)
         let searchPath = ShellCommand.searchPath(extending: ProcessInfo.processInfo.environment["PATH"])
-        let command = try ShellCommand(script: #"exec $BASE_BACKUP"#, as: account) { program in
+        let command = try ShellCommand(script: #"chmod 0700 "$TARGET" && exec $BASE_BACKUP"#, as: account) {
+            program in
             searchPath.split(separator: ":").contains {
                 FileManager.default.isExecutableFile(atPath: "\($0)/\(program)")
             }
@@ -35,7 +36,9 @@ extension EphemeralPostgres {
             + "-U \(Self.user) -X stream -R -c fast --no-sync"
         let result = try await run(
             .name(command.program), arguments: Arguments(command.arguments),
-            environment: .inherit.updating(["BASE_BACKUP": backup, "PATH": searchPath, "LC_ALL": "C"]),
+            environment: .inherit.updating([
+                "BASE_BACKUP": backup, "TARGET": dataDirectory, "PATH": searchPath, "LC_ALL": "C",
+            ]),
             output: .discarded, error: .string(limit: 1 << 16))
         guard result.terminationStatus.isSuccess else {
             throw EphemeralPostgresError(

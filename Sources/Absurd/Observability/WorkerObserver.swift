@@ -77,7 +77,8 @@ package struct WorkerObserver: Sendable {
         case .deferred(let run, let delay):
             logger(for: run).info(
                 "no handler for this task here, put off", metadata: ["absurd.delay": "\(delay)"])
-        case .released(let run): logger(for: run).info("run given back")
+        case .released(let run):
+            logger(for: run).log(level: outages.isFresh ? .debug : .info, "run given back")
         case .claimLapsed(let run):
             // Louder than the rest, since soon two handlers may do the same thing. In an outage all claims run out, for
             // one reason that the log has given.

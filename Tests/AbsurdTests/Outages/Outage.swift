@@ -1,3 +1,5 @@
+import Foundation
+
 /// A way in which the database goes away.
 enum Outage: String, CaseIterable, Sendable {
     case restart = "the server is restarted, immediately"
@@ -10,6 +12,12 @@ enum Outage: String, CaseIterable, Sendable {
     case full = "all connections of the server are taken"
     case diskFull = "the server's disk is full"
     case readOnly = "the server is read-only"
+
+    /// All of them take two minutes and a machine that has little else to do, so the ordinary run has three.
+    static var chosen: [Outage] {
+        ProcessInfo.processInfo.environment["ABSURD_TEST_OUTAGES"] == nil
+            ? [.restart, .terminated, .cut] : allCases
+    }
 
     /// Whether nothing can be claimed or recorded while it lasts.
     var isTotal: Bool {
