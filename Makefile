@@ -24,7 +24,7 @@ test: setup ## Run all tests against a private Postgres server (ARGS="--filter N
 
 .PHONY: test-outages
 test-outages: setup ## Run the tests of all outages of the database, with nothing beside them
-	ABSURD_TEST_OUTAGES=1 scripts/test --filter OutageTests
+	ABSURD_TEST_OUTAGES=all scripts/test --filter OutageTests
 
 .PHONY: test-pooler
 test-pooler: setup ## Run the tests of workers through PgBouncer in transaction mode
