@@ -52,10 +52,12 @@ package final class TCPProxy: Sendable {
     }
 
     package func close() {
-        let links = state.withLock { state in
+        let links = state.withLock { state -> [ProxyLink]? in
+            guard !state.isOver else { return nil }
             state.isOver = true
             return Array(state.links.values)
         }
+        guard let links else { return }
         for link in links { link.end() }
         shutdown(listener, Int32(SHUT_RDWR))
         _ = Foundation.close(listener)

@@ -46,6 +46,8 @@ extension OutageScene {
 
     /// What the primary has confirmed the standby has, so nothing that was recorded is lost.
     private func failOver() async throws {
+        // The primary's address refuses connections from now on, as that of a process which is gone.
+        proxies[0].close()
         try await server.halt(.immediate)
         _ = try await rows("select pg_promote()")
     }
