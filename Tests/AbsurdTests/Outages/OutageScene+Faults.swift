@@ -17,7 +17,8 @@ extension OutageScene {
         case .terminated:
             for _ in 1...4 {
                 _ = try await rows(terminateAll)
-                try await Task.sleep(for: duration / 4)
+                // Work goes on in between, and some of it has to be left at the end.
+                try await Task.sleep(for: duration / 8)
             }
         case .failover:
             try await failOver()
