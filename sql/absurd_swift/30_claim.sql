@@ -1,3 +1,6 @@
+-- What earlier versions of this schema had in its place.
+drop function if exists absurd_swift.claim(text, text, integer, integer, timestamptz, boolean);
+
 -- Claim up to p_limit due runs of a queue, oldest first.
 --
 -- p_claim_timeout: seconds, 0 for a claim without expiry. p_limit 0 sweeps only. p_due_from: lower
@@ -20,10 +23,6 @@
 -- Returns a row per claimed run, in order of due time; token is the third part of the fence. resumed
 -- says that there may be checkpoints: the task was started before, or somebody has recorded some for it.
 -- Raises 42P01 for an unknown queue, AS009 for a worker that was taken for dead, 55P03.
-
--- What earlier versions of this schema had in its place.
-drop function if exists absurd_swift.claim(text, text, integer, integer, timestamptz, boolean);
-
 create or replace function absurd_swift.claim(
   p_queue text,
   p_worker text,

@@ -29,10 +29,7 @@ extension QueueWatch {
 
     func usableSessionNow() -> Listener.Session? {
         guard let session = listener.session else { return nil }
-        let isUnusable = unusable.withLock { unusable in
-            unusable.map { $0.session == session.number && .now < $0.until } ?? false
-        }
-        return isUnusable ? nil : session
+        return usefulAgain.map { .now < $0 } == true ? nil : session
     }
 
     func arm(in session: Listener.Session) async throws -> QueueLook {
