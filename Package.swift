@@ -221,7 +221,14 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "MeasuredWorker",
-            dependencies: ["Absurd", "ChaosModel", "LibPQ", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Absurd",
+                "ChaosModel",
+                "LibPQ",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
             path: "Benchmarks/MeasuredWorker",
             swiftSettings: settings
         ),

@@ -75,6 +75,16 @@ package final class WorkerProcess: Sendable {
     package func pause() { Foundation.kill(processID, SIGSTOP) }
     package func resume() { Foundation.kill(processID, SIGCONT) }
 
+    /// SIGTERM.
+    package func terminate() { Foundation.kill(processID, SIGTERM) }
+
+    /// Waits for its end; its exit status, or the number of the signal that ended it, negative.
+    package func exit() async -> Int32 {
+        for await _ in lines {}
+        process.waitUntilExit()
+        return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
+    }
+
     /// Ends its input, which stops it gracefully.
     package func endInput() throws { try input.close() }
 

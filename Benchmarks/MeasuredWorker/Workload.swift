@@ -20,6 +20,8 @@ enum Workload: String, CaseIterable, Sendable {
     case recovery
     /// What the tasks themselves say.
     case chaos
+    /// Steps, and handlers that a stop does not stop.
+    case shutdown
 
     var connections: Int { 8 }
 
@@ -35,6 +37,11 @@ enum Workload: String, CaseIterable, Sendable {
             options.maxBackoff = .seconds(1)
             options.shutdownGrace = .seconds(5)
         }
+        if self == .shutdown {
+            options.claimTimeout = .seconds(120)
+            options.shutdownGrace = .milliseconds(300)
+            options.cancellationGrace = .milliseconds(500)
+        }
         return options
     }
 
@@ -48,6 +55,7 @@ enum Workload: String, CaseIterable, Sendable {
         case .rounds: [roundsHandler(queue: queue)]
         case .recovery: [workHandler(client), deadlyHandler()]
         case .chaos: Ending.allCases.map { chaosHandler($0, client) }
+        case .shutdown: shutdownHandlers(client)
         case .empty: [Handler("empty") { _ in .complete }]
         }
     }

@@ -1,9 +1,9 @@
 // One worker process of a measurement.
 //
-//     MeasuredWorker three-steps|rounds|recovery|chaos|empty QUEUE
+//     MeasuredWorker three-steps|rounds|recovery|chaos|shutdown|empty QUEUE
 //
 // The database is that of ABSURD_DATABASE_URL. The program that measures talks to it through the standard streams,
-// one line a message; at the end of its input the worker stops gracefully.
+// one line a message; at the end of its input the worker stops gracefully. The workload `shutdown` heeds SIGTERM instead.
 import Absurd
 import Logging
 
@@ -24,5 +24,9 @@ let client = try AbsurdClient(configuration, logger: logger)
 let pool = try WorkerPool(
     client, queue: arguments[2], handlers: workload.handlers(client, queue: arguments[2], console),
     options: workload.options)
-try await serve(pool, client, console)
-await client.close()
+if workload == .shutdown {
+    try await serveUntilSignalled(pool, client, console, logger)
+} else {
+    try await serve(pool, client, console)
+    await client.close()
+}

@@ -6,7 +6,8 @@ struct Measurements: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures what swift-absurd promises. Exit code 1 when a promise is broken.",
         subcommands: [
-            Endurance.self, Recovery.self, ClaimFlatness.self, SuspendedMemory.self, SharedQueue.self,
+            Endurance.self, Recovery.self, Shutdown.self, ClaimFlatness.self, SuspendedMemory.self,
+            SharedQueue.self,
             NotificationCost.self,
             OldTransaction.self, StorageSettings.self, Soak.self, AwaitedResults.self, BenchRun.self,
         ])

@@ -3,8 +3,10 @@ import Synchronization
 /// Sends the rows of concurrent callers together, one statement at a time.
 ///
 /// Nobody waits for company: a row that finds no statement under way leaves at once, and what came while one was
-/// leaves with the next. There is no task behind a lane: the first caller in the queue sends for all that have
-/// gathered, then hands over to the next. A caller goes on only with the answer to its own row.
+/// leaves with the next. A caller goes on only with the answer to its own row.
+///
+/// What gathered is sent in a task on the shared threads that lasts as long as the statement, so that no caller has to
+/// get to its thread before the others are served (`docs/decisions/070-handlers-have-threads-of-their-own.md`).
 package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
     /// Sends rows and returns one answer for each, in the same order.
     ///
@@ -13,14 +15,13 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
 
     private enum Turn: Sendable {
         case answered(Result<Answer, any Error>)
-        /// The caller is the next to send.
-        case lead
         case cancelled
     }
     private typealias Queue = BatchQueue<Row, Seat<Turn>>
 
     private let queue: Mutex<Queue>
     private let starts = Mutex(StatementStarts())
+    private let senders = LeavableTasks()
     private let send: Send
 
     package init(limits: BatchLimits = BatchLimits(), send: @escaping Send) {
@@ -34,62 +35,82 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
     /// How many rows wait for the statement under way to end.
     package var pendingCount: Int { queue.withLock(\.pendingCount) }
 
+    /// Returns when no row waits or is under way, or when the current task is cancelled.
+    package func settled() async { await senders.ended() }
+
     /// Sends one row, with whatever else has gathered, and returns its answer.
     ///
     /// The cancellation of the calling task changes nothing.
     package func submit(_ row: Row, bytes: Int) async throws -> Answer {
-        guard let seat = takeSeat(row, bytes) else { return try await lead(row, bytes) }
-        return try await take(await seat.turn(), row, bytes)
+        let seat = Seat<Turn>()
+        let isIdle = queue.withLock { queue in
+            if queue.startIfIdle() { return true }
+            queue.join(row, bytes: bytes, ticket: seat)
+            return false
+        }
+        if isIdle { sendGathered(Queue.Entry(row: row, bytes: bytes, ticket: seat)) }
+        return try take(await seat.turn())
     }
 
     /// The same, but returns with `CancellationError` when the calling task is cancelled.
     ///
-    /// The row may have been sent then. A caller who is sending for others sees that through first.
+    /// The row may have been sent then. A caller who finds the lane idle sends for others too, and sees that through.
     package func submitUnlessCancelled(_ row: Row, bytes: Int) async throws -> Answer {
         try Task.checkCancellation()
-        guard let seat = takeSeat(row, bytes) else { return try await lead(row, bytes) }
+        let seat = queue.withLock { queue in
+            if queue.startIfIdle() { return nil as Seat<Turn>? }
+            let seat = Seat<Turn>()
+            queue.join(row, bytes: bytes, ticket: seat)
+            return seat
+        }
+        guard let seat else { return try await offHandlerThreads { try await lead(row, bytes) } }
         let turn = await withTaskCancellationHandler {
             await seat.turn()
         } onCancel: {
             seat.give(.cancelled)
         }
-        return try await take(turn, row, bytes)
+        return try take(turn)
     }
 
-    /// Nil when the caller is to send at once.
-    private func takeSeat(_ row: Row, _ bytes: Int) -> Seat<Turn>? {
-        queue.withLock { queue in
-            if queue.startIfIdle() { return nil }
-            let seat = Seat<Turn>()
-            queue.join(row, bytes: bytes, ticket: seat)
-            return seat
-        }
-    }
-
-    private func take(_ turn: Turn, _ row: Row, _ bytes: Int) async throws -> Answer {
+    private func take(_ turn: Turn) throws -> Answer {
         switch turn {
         case .answered(let result): return try result.get()
-        case .lead: return try await lead(row, bytes)
         case .cancelled: throw CancellationError()
         }
     }
+}
 
+extension BatchLane {
+    /// Sends a row together with what has gathered since.
     private func lead(_ row: Row, _ bytes: Int) async throws -> Answer {
-        // Only now, so that what gathered since the handing over goes along.
-        let others = queue.withLock { $0.takeMore(bytes: bytes) }.filter { !$0.ticket.isOver }
-        let start = starts.withLock { $0.begin(at: .now) }
-        let answers = await send([row] + others.map(\.row), others.isEmpty)
-        starts.withLock { $0.end(start) }
-        // Before the answers, so that the connection has something to do while they are taken.
-        handOver()
-        for (entry, answer) in zip(others, answers.dropFirst()) { entry.ticket.give(.answered(answer)) }
-        return try answers[0].get()
+        try await sendTogether(row, bytes).get()
     }
 
-    private func handOver() {
+    private func sendGathered(_ first: Queue.Entry) {
+        senders.start {
+            let answer = await self.sendTogether(first.row, first.bytes, isCallers: false)
+            first.ticket.give(.answered(answer))
+        }
+    }
+
+    /// - Parameter isCallers: Whether the current task is that of the row's caller.
+    private func sendTogether(
+        _ row: Row, _ bytes: Int, isCallers: Bool = true
+    ) async -> Result<Answer, any Error> {
+        let others = queue.withLock { $0.takeMore(bytes: bytes) }.filter { !$0.ticket.isOver }
+        let start = starts.withLock { $0.begin(at: .now) }
+        let answers = await send([row] + others.map(\.row), isCallers && others.isEmpty)
+        starts.withLock { $0.end(start) }
+        // Before the answers, so that the connection has something to do while they are taken.
+        sendNext()
+        for (entry, answer) in zip(others, answers.dropFirst()) { entry.ticket.give(.answered(answer)) }
+        return answers[0]
+    }
+
+    private func sendNext() {
         while let next = queue.withLock({ $0.sent() }) {
             // Otherwise its caller was cancelled, and the row has not been sent.
-            if next.ticket.give(.lead) { return }
+            if !next.ticket.isOver { return sendGathered(next) }
         }
     }
 }

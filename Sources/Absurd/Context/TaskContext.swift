@@ -192,7 +192,7 @@ extension TaskContext {
             case .wait:
                 try Task.checkCancellation()
                 await changes.waitUnlessCancelled(after: ticket)
-            case .mine: return try await sendParking(send)
+            case .mine: return try await offHandlerThreads { try await sendParking(send) }
             }
         }
     }

@@ -50,6 +50,8 @@ package struct HealthFacts: Sendable {
     package var connections = Connections()
     /// When the pool's heart last beat; nil when the pool does not run.
     package var lastBeat: Instant?
+    /// Since when the first of the handlers that have no thread to go on waits for one.
+    package var handlersWaitingSince: Instant?
     /// When somebody last looked for work on behalf of idle workers.
     package var lastLook: Instant?
     /// How long idle workers may go without a look.
@@ -87,8 +89,15 @@ extension HealthFacts {
             problems.append(
                 HealthProblem(
                     .threadsBlocked,
-                    "Swift's shared threads have not got to the pool for \((now - lastBeat).wholeSecondsText): a handler that "
+                    "Swift's shared threads have not got to the pool for \((now - lastBeat).wholeSecondsText): something that "
                         + "computes or blocks without a pause keeps them"))
+        }
+        if let since = handlersWaitingSince, now - since >= Self.beatPatience {
+            problems.append(
+                HealthProblem(
+                    .handlersBlocked,
+                    "handlers have waited \((now - since).wholeSecondsText) for a thread to go on: others compute or block "
+                        + "without a pause"))
         }
         for worker in workers { problems += self.problems(of: worker, now) }
         problems += connectionProblems(now)

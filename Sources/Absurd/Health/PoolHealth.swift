@@ -95,6 +95,8 @@ public struct HealthProblem: Sendable, Hashable, CustomStringConvertible {
         case notRunning = "not_running"
         /// The threads that all Swift tasks share do not get to the pool's: something blocks them.
         case threadsBlocked = "threads_blocked"
+        /// The threads on which all handlers execute do not get to some: others keep them.
+        case handlersBlocked = "handlers_blocked"
         /// A claim, or the loading of recorded steps, gets no answer.
         case claimBlocked = "claim_blocked"
         /// Idle workers are not asked to claim.

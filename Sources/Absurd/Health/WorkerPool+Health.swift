@@ -50,6 +50,7 @@ extension WorkerPool {
     private var healthFacts: HealthFacts {
         var facts = HealthFacts()
         facts.lastBeat = heart.lastBeat
+        facts.handlersWaitingSince = HandlerThreads.shared.waitingSince
         let watch = client.wakeUps.watched(queue).watch
         facts.lastLook = watch.lastTurn
         facts.lookInterval = max(watch.fallbackInterval, options.pollInterval)

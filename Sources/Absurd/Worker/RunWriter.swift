@@ -46,6 +46,15 @@ package final class RunWriter: Sendable {
     /// For the end of a worker.
     package func stopRetrying() { delivery.stopRetrying() }
 
+    /// Returns when everything that was to be recorded has its answer, or when the current task is cancelled.
+    package func settled() async {
+        await finishes.settled()
+        await checkpoints.settled()
+        await renewals.settled()
+        await eventWaits.settled()
+        await taskWaits.settled()
+    }
+
     package func finish(_ write: FinishWrite) async throws -> FinishAnswer { try await finishes.send(write) }
 
     /// Several runs in a statement of their own, beside the lane.

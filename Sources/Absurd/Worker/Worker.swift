@@ -19,6 +19,8 @@ public actor Worker: Service {
     nonisolated let options: WorkerOptions
     private nonisolated let baseObserver: WorkerObserver
     nonisolated let slotTable: SlotTable
+    /// Signalled when a slot is freed, and at the end: what a worker without room waits for.
+    nonisolated let room = ChangeSignal()
     nonisolated let outages: OutageLog
     package nonisolated let pulse = WorkerPulse()
     nonisolated let claimTimeout: Int
@@ -147,7 +149,6 @@ public actor Worker: Service {
                 await session.giveBackWhenStopping()
                 await session.deregister()
                 debt.pay()
-                await session.logWhoStillRuns()
             }
             group.addTask { await self.client.wakeUps.serve(session.watched) }
             let result: Result<Void, any Error>

@@ -66,6 +66,13 @@ public struct WorkerOptions: Sendable {
     /// 20 seconds.
     public var shutdownGrace: Duration = .seconds(20)
 
+    /// How long handlers that were cancelled may take to end when the worker stops.
+    ///
+    /// Their runs have been given back by then, and nothing that they record counts any more. The worker ends without
+    /// those that still execute, says so in the log, and leaves them to the end of the process. From zero to 365 days.
+    /// Defaults to 3 seconds.
+    public var cancellationGrace: Duration = .seconds(3)
+
     /// The base of the worker ids, to which each start of a worker adds a random part.
     ///
     /// Nil, the default, makes one of host name and process id. 1 to 200 bytes without NUL.
@@ -119,6 +126,9 @@ extension WorkerOptions {
         try require(
             shutdownGrace >= .zero && shutdownGrace <= longest, "shutdownGrace", "from zero to 365 days",
             shutdownGrace)
+        try require(
+            cancellationGrace >= .zero && cancellationGrace <= longest, "cancellationGrace",
+            "from zero to 365 days", cancellationGrace)
         if let workerID {
             try require(isWorkerID(workerID), "workerID", workerIDRule, "'\(workerID.prefix(40))'")
         }

@@ -12,7 +12,9 @@ extension WorkerSession {
             let now = ContinuousClock.now
             tell(now)
             guard now >= nextLook else { continue }
-            let executions = worker.slotTable.executions.filter { now - $0.since >= interval / 2 }
+            let executions = worker.slotTable.executions.filter {
+                now - $0.since >= interval / 2 && $0.context.writer === writer
+            }
             if !executions.isEmpty { await look(at: executions, now) }
             nextLook = .now + interval
         }

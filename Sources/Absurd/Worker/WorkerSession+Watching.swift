@@ -25,29 +25,25 @@ extension WorkerSession {
         await lifecycle.reached(.stopping)
         guard lifecycle.stage == .stopping else { return }
         worker.client.executions.poke()
-        let executions = worker.slotTable.executions
-        for (context, _) in executions { context.end(.stopping) }
-        await writesAnswered(of: executions.map(\.context), within: .seconds(2))
+        let contexts = underWay
+        for context in contexts { context.end(.stopping) }
+        await writesAnswered(of: contexts, within: .seconds(2))
         writer.stopRetrying()
-        await giveBack(executions.map(\.context).filter { $0.phase == .ended(.stopping) }.map(\.run))
+        await giveBack(contexts.filter { $0.phase == .ended(.stopping) }.map(\.run))
     }
 
-    /// Says a little later whose handlers ignore that they were cancelled.
-    func logWhoStillRuns() async {
-        guard lifecycle.stage == .stopping else { return }
-        guard (try? await Task.sleep(for: .seconds(5))) != nil else { return }
-        for (context, _) in worker.slotTable.executions {
-            context.logger.info("the handler ignores its cancellation and keeps the process from ending")
-        }
-    }
-
-    /// In a task of its own, which ends with the first of its two parts although the session may be cancelled by then.
+    /// In a task of its own, which ends with the first of its parts although the session may be cancelled by then.
     private func writesAnswered(of contexts: [TaskContext], within limit: Duration) async {
         // Nothing in it throws.
-        try? await finishingDespiteCancellation {
+        try? await finishingDespiteCancellation { [writer] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { for context in contexts { await context.writesAnswered() } }
-                // Cancelled when the writes are answered first.
+                group.addTask {
+                    await writer.settled()
+                    // When handlers do not get to know their answers by then, others keep their threads.
+                    try? await Task.sleep(for: .milliseconds(250))
+                }
+                // Cancelled when one of the others comes first.
                 group.addTask { try? await Task.sleep(for: limit) }
                 await group.next()
                 group.cancelAll()

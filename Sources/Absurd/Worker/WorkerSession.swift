@@ -12,8 +12,7 @@ package final class WorkerSession: Sendable {
     let isRegistered: Bool
     let observer: WorkerObserver
     let watched: WakeUps.Watched
-    /// Signalled when a slot is freed, and at the end: what a worker without room waits for.
-    let room = ChangeSignal()
+    private let executions = LeavableTasks()
     private let idling = Mutex(Idling())
 
     /// Where this worker waits while it has nothing to do.
@@ -33,25 +32,47 @@ package final class WorkerSession: Sendable {
         self.watched = worker.client.wakeUps.watched(worker.queue)
     }
 
-    /// Claims and executes until the worker is shut down, then returns when the last handler has ended.
+    /// Claims and executes until the worker is shut down, then returns when the last handler has ended, or those that are
+    /// left have ignored their cancellation for ``WorkerOptions/cancellationGrace``.
     ///
     /// - Throws: An error of the claim that has nothing to do with the database being away. Handlers are stopped and
     ///   their runs given back first.
     func claimAndExecute() async throws {
-        let result: Result<Void, any Error> = await withDiscardingTaskGroup { group in
-            defer { worker.pulse.enter(.draining) }
-            do {
-                try await claimLoop(&group)
-                return .success(())
-            } catch {
-                lifecycle.advance(to: .stopping)
-                return .failure(error)
-            }
+        let result: Result<Void, any Error>
+        do {
+            try await claimLoop()
+            result = .success(())
+        } catch {
+            lifecycle.advance(to: .stopping)
+            result = .failure(error)
         }
+        worker.pulse.enter(.draining)
+        await executionsEnded()
         try result.get()
     }
 
-    private func claimLoop(_ group: inout DiscardingTaskGroup) async throws {
+    private func executionsEnded() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.executions.ended() }
+            group.addTask {
+                await self.lifecycle.reached(.stopping)
+                // Cancelled when the last handler has ended before.
+                try? await Task.sleep(for: self.worker.options.cancellationGrace)
+            }
+            await group.next()
+            group.cancelAll()
+        }
+        for context in underWay {
+            context.logger.warning("the handler ignores its cancellation; its worker ends without it")
+        }
+    }
+
+    /// The executions of this session; a worker that started over may have others, left behind in its slots.
+    var underWay: [TaskContext] {
+        worker.slotTable.executions.map(\.context).filter { $0.writer === writer }
+    }
+
+    private func claimLoop() async throws {
         let options = worker.options
         var backoff = Backoff(base: options.pollInterval, cap: options.maxBackoff)
         // An absence ends by itself, and work waits for it.
@@ -60,12 +81,12 @@ package final class WorkerSession: Sendable {
         var claims = ClaimTimer()
         var permit: ClaimPermit?
         while lifecycle.stage == .running {
-            let ticket = room.ticket()
+            let ticket = worker.room.ticket()
             let limit = min(options.batchSize ?? .max, worker.slotTable.freeCount)
             guard limit > 0 else {
                 permit = nil
                 worker.pulse.enter(.full)
-                if lifecycle.stage == .running { await room.wait(after: ticket) }
+                if lifecycle.stage == .running { await worker.room.wait(after: ticket) }
                 continue
             }
             do {
@@ -81,7 +102,7 @@ package final class WorkerSession: Sendable {
                 if !runs.isEmpty {
                     worker.client.registry.claimed()
                     observer.report(.claimed(count: runs.count))
-                    try await start(runs, in: &group)
+                    try await start(runs)
                 }
                 backoff.reset()
                 absence.reset()
@@ -131,7 +152,7 @@ extension WorkerSession {
     /// Ends the waiting for work or for room when the end has come.
     func stopWaiting() async {
         await lifecycle.reached(.draining)
-        room.signal()
+        worker.room.signal()
         let seat = idling.withLock { idling in
             idling.isOver = true
             return idling.seat
@@ -143,15 +164,15 @@ extension WorkerSession {
 // MARK: - Starting and giving back
 
 extension WorkerSession {
-    /// Hands each claimed run to a child task; runs that may have checkpoints get them loaded together first.
-    private func start(_ runs: [ClaimedRun], in group: inout DiscardingTaskGroup) async throws {
-        for run in runs where !run.isResumed { launch(run, [:], in: &group) }
+    /// Hands each claimed run to a task; runs that may have checkpoints get them loaded together first.
+    private func start(_ runs: [ClaimedRun]) async throws {
+        for run in runs where !run.isResumed { launch(run, [:]) }
         let resumed = runs.filter(\.isResumed)
         guard !resumed.isEmpty else { return }
         worker.pulse.enter(.loading)
         do {
             let checkpoints = try await writer.loadCheckpoints(runs: resumed.map(\.info.runID))
-            for run in resumed { launch(run, checkpoints[run.info.runID] ?? [:], in: &group) }
+            for run in resumed { launch(run, checkpoints[run.info.runID] ?? [:]) }
         } catch {
             // Without its checkpoints no run may start; a later claim tries again.
             await giveBack(resumed)
@@ -160,23 +181,21 @@ extension WorkerSession {
         }
     }
 
-    private func launch(
-        _ run: ClaimedRun, _ checkpoints: [String: JSONText?], in group: inout DiscardingTaskGroup
-    ) {
+    private func launch(_ run: ClaimedRun, _ checkpoints: [String: JSONText?]) {
         let context = TaskContext(
             run: run, checkpoints: checkpoints, writer: writer, client: worker.client,
             claimTimeout: worker.claimTimeout, observer: observer)
         guard lifecycle.stage == .running, let slot = worker.slotTable.take(for: context) else {
             // The end came while the claim was under way.
-            group.addTask { await self.giveBack([run]) }
+            executions.start { await self.giveBack([run]) }
             return
         }
         observer.slotTaken()
-        group.addTask {
+        executions.start(on: HandlerThreads.shared) {
             await Execution(session: self, context: context).run()
             self.worker.slotTable.give(back: slot)
             self.observer.slotGivenBack()
-            self.room.signal()
+            self.worker.room.signal()
         }
     }
 

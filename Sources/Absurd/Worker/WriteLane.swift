@@ -32,6 +32,7 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
     private let statement: Statement
     private let delivery: Delivery
     private let persisting = Mutex(StatementStarts())
+    private let persisters = LeavableTasks()
 
     package init(_ delivery: Delivery, _ limits: BatchLimits, _ statement: @escaping Statement) {
         self.delivery = delivery
@@ -51,9 +52,25 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
         [together.busySince, persisting.withLock(\.oldest)].compactMap(\.self).min()
     }
 
+    /// Returns when every row has its answer, or when the current task is cancelled.
+    package func settled() async {
+        await together.settled()
+        await persisters.ended()
+    }
+
     package func send(_ write: Write) async throws -> Answer {
         let answer = try await together.submit(write, bytes: write.byteCount)
-        return answer.isBusy ? try await persist(write) : answer
+        guard answer.isBusy else { return answer }
+        // In a task of its own, so that it goes on when its caller's thread is taken meanwhile.
+        let seat = Seat<Result<Answer, any Error>>()
+        persisters.start {
+            do {
+                seat.give(.success(try await self.persist(write)))
+            } catch {
+                seat.give(.failure(error))
+            }
+        }
+        return try await seat.turn().get()
     }
 
     /// Sends several writes in one statement, beside the lane.

@@ -98,7 +98,9 @@ struct BatchLaneTests {
         #expect(lane.pendingCount == 0)
     }
 
-    @Test func `the sender is told whether the statement carries anybody else's row`() async throws {
+    @Test func `a statement is its caller's to cancel only where it carries the caller's row alone`()
+        async throws
+    {
         let alone = Mutex<[Bool]>([])
         let recorder = Recorder()
         let lane = BatchLane<Int, Int> { rows, isAlone in
@@ -106,6 +108,9 @@ struct BatchLaneTests {
             return await recorder.send(rows)
         }
         _ = try await submit([1, 2], to: lane, behind: recorder)
-        #expect(alone.withLock(\.self) == [true, false])
+        // A caller that cannot be cancelled has nothing to cancel either.
+        #expect(alone.withLock(\.self) == [false, false])
+        #expect(try await lane.submitUnlessCancelled(3, bytes: 1) == 3)
+        #expect(alone.withLock(\.self) == [false, false, true])
     }
 }

@@ -92,6 +92,13 @@ import Testing
         #expect(!still.isLive(at: start + .seconds(5)))
     }
 
+    @Test func `handlers that wait for a thread mean blocked handlers, and life`() {
+        let starved = facts(.full) { $0.handlersWaitingSince = start }
+        #expect(codes(starved, after: 4.9) == [])
+        #expect(codes(starved, after: 5) == [.handlersBlocked])
+        #expect(starved.isLive(at: start + .seconds(4)))
+    }
+
     @Test func `a pool that does not run is not live, and one whose worker is between two lives is`() {
         #expect(codes(facts { $0.lastBeat = nil }, after: 0) == [.notRunning])
         #expect(!facts { $0.lastBeat = nil }.isLive(at: start))

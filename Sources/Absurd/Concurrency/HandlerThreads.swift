@@ -1,0 +1,102 @@
+import DequeModule
+import Dispatch
+import Foundation
+import Synchronization
+
+/// The threads on which handlers execute, beside those that all Swift tasks share.
+///
+/// Swift has as many shared threads as the machine has cores. Handlers that compute or block without a pause would take
+/// all of them, and with them everything that keeps the process in hand: claims and their renewal, what other handlers
+/// record, signals, probes, the shutdown. Here they keep only each other waiting
+/// (`docs/decisions/070-handlers-have-threads-of-their-own.md`).
+package final class HandlerThreads: TaskExecutor {
+    /// Those of the process: one for each core, at least two.
+    package static let shared = HandlerThreads(count: max(2, ProcessInfo.processInfo.activeProcessorCount))
+
+    private struct Waiting {
+        let job: UnownedJob
+        let since: ContinuousClock.Instant
+    }
+
+    private struct State {
+        var waiting: Deque<Waiting> = []
+        /// Threads that run, and those that have been woken.
+        var awake: Int
+        /// When a thread last took a job.
+        var lastTaken = ContinuousClock.now
+    }
+
+    private let state: Mutex<State>
+    private let wakeUps = DispatchSemaphore(value: 0)
+    package let threadCount: Int
+
+    private init(count threads: Int) {
+        threadCount = threads
+        state = Mutex(State(awake: threads))
+        for number in 1...threads {
+            // A serial queue whose one block never ends is a thread.
+            DispatchQueue(label: "absurd.handlers.\(number)").async { self.work() }
+        }
+    }
+
+    /// Since when the first of those that wait for a thread does; nil when none does.
+    package var waitingSince: ContinuousClock.Instant? { state.withLock { $0.waiting.first?.since } }
+}
+
+// MARK: - Waking as few threads as will do
+
+/// Waking a thread costs several times what a short handler does. So a thread that is awake is left to take the next job
+/// too, unless it has been busy with its present one, or many jobs have gathered. That it will be busy cannot be known
+/// beforehand, so a thread without work looks again while others are awake, at growing intervals.
+extension HandlerThreads {
+    private static let busyTime = Duration.microseconds(200)
+    private static let longestNap = 8
+
+    package func enqueue(_ job: consuming ExecutorJob) {
+        let entry = Waiting(job: UnownedJob(job), since: .now)
+        let wakes = state.withLock { state in
+            state.waiting.append(entry)
+            guard state.awake < threadCount else { return false }
+            let isUrgent =
+                state.awake == 0 || state.waiting.count > 8 || entry.since - state.lastTaken > Self.busyTime
+            if isUrgent { state.awake += 1 }
+            return isUrgent
+        }
+        if wakes { wakeUps.signal() }
+    }
+
+    private func work() -> Never {
+        var nap = 1
+        while true {
+            let (next, isLast) = state.withLock { state -> (Waiting?, Bool) in
+                if let next = state.waiting.popFirst() {
+                    state.lastTaken = .now
+                    return (next, false)
+                }
+                state.awake -= 1
+                return (nil, state.awake == 0)
+            }
+            if let next {
+                nap = 1
+                next.job.runSynchronously(on: asUnownedTaskExecutor())
+            } else if isLast {
+                wakeUps.wait()
+            } else if wakeUps.wait(timeout: .now() + .milliseconds(nap)) == .timedOut {
+                nap = min(nap * 2, Self.longestNap)
+                state.withLock { $0.awake += 1 }
+            }
+        }
+    }
+}
+
+/// Runs code of the library that a handler has called so that it goes on without the handlers' threads.
+///
+/// For what others wait for too, such as a statement that carries several callers' rows: whoever sends it must not have
+/// to wait for a handler that computes before it can take the answer.
+package func offHandlerThreads<Value>(_ body: () async throws -> Value) async rethrows -> Value {
+    let handlers = HandlerThreads.shared.asUnownedTaskExecutor()
+    guard withUnsafeCurrentTask(body: { $0?.unownedTaskExecutor == handlers }) else {
+        return try await body()
+    }
+    return try await withTaskExecutorPreference(globalConcurrentExecutor) { try await body() }
+}
