@@ -6,9 +6,10 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
-RUN swift build -c release --product absurd --static-swift-stdlib \
-    && swift build -c release --package-path Examples --scratch-path .build --product OrderWorkflow \
-        --static-swift-stdlib \
+# Two packages take turns in one build folder, and a kept plan may be that of the other one.
+RUN swift build -c release --disable-build-manifest-caching --product absurd --static-swift-stdlib \
+    && swift build -c release --disable-build-manifest-caching --package-path Examples --scratch-path .build \
+        --product OrderWorkflow --static-swift-stdlib \
     && install -D -t /install .build/release/absurd .build/release/OrderWorkflow
 
 FROM ubuntu:noble

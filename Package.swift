@@ -120,6 +120,7 @@ let package = Package(
             name: "EphemeralPostgresTests",
             dependencies: [
                 "EphemeralPostgres",
+                "TestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ],
             swiftSettings: settings

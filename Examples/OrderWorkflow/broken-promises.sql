@@ -22,4 +22,28 @@ union all
 select format('%s was charged %s times', order_id, charges) from seen where charges <> 1
 union all
 select format('charge of %s was executed %s times, not twice', order_id, executed)
-  from seen where step = 'charge' and order_id = :'victim' and executed <> 2;
+  from seen where step = 'charge' and order_id = :'victim' and executed <> 2
+union all
+select format('charge of %s was not refused once and then accepted, but: %s', :'refused',
+              coalesce(string_agg(e.outcome, ', ' order by e.started_at), 'nothing'))
+  from shop.executions e
+ where e.order_id = :'refused' and e.step = 'charge'
+having coalesce(string_agg(e.outcome, ', ' order by e.started_at), '') <> 'failed, done'
+union all
+select format('attempts of %s: %s, not one that failed and one that completed', :'refused',
+              coalesce(string_agg(r.state, ', ' order by r.attempt), 'none'))
+  from absurd.t_orders t
+  join absurd.r_orders r on r.task_id = t.task_id
+ where t.params ->> 'id' = :'refused'
+having coalesce(string_agg(r.state, ', ' order by r.attempt), '') <> 'failed, completed'
+union all
+-- The others were done before the payment came, and this order only after it.
+select format('the payment of %s was not awaited', :'late')
+ where (
+   select count(*)
+     from absurd.e_orders e
+     join absurd.t_orders t on true
+     join absurd.r_orders r on r.run_id = t.last_attempt_run
+    where e.event_name = 'payment_confirmed_' || :'late'
+      and (e.emitted_at < r.completed_at) = (t.params ->> 'id' = :'late')
+ ) <> (select count(*) from absurd.t_orders);

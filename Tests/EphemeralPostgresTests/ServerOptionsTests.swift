@@ -1,5 +1,6 @@
 import EphemeralPostgres
 import Foundation
+import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(10)))
@@ -35,6 +36,7 @@ struct ServerOptionsTests {
     }
 
     @Test func `TLS can be verified with the server's certificate`() async throws {
+        try requireOpenSSL()
         var options = EphemeralPostgres.Options()
         options.tcp = .freePort
         options.offersTLS = true

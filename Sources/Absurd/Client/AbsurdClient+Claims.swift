@@ -82,21 +82,6 @@ extension AbsurdClient {
         return try stored?.value() ?? .null
     }
 
-    /// The recorded value of one step of a task, by whichever attempt; nil when there is none.
-    ///
-    /// - Parameter includePending: Also one whose status is not `committed`. No function of the schemas stores
-    ///   such a value, but other programs may.
-    public func checkpoint(
-        _ step: String, of task: TaskID, on queue: String = "default", includePending: Bool = false
-    ) async throws -> JSONValue? {
-        try validateQueueName(queue)
-        let rows = try await query(
-            "select state from absurd.get_task_checkpoint_state($1, $2, $3, $4)",
-            [.text(queue), .uuid(task.uuid), .text(step), .bool(includePending)], queue: queue)
-        guard let row = rows.first else { return nil }
-        return try row.decode("state", as: String?.self).map { try JSONText($0).value() } ?? .null
-    }
-
     /// All recorded values that the run may see.
     public func checkpoints(of run: ClaimedRun) async throws -> [String: JSONValue] {
         let loaded = try await low {

@@ -90,16 +90,20 @@ extension TaskContext {
     /// - Parameter holdsRun: Whether the run may not be parked while the call goes on; the caller then goes on
     ///   in ``holding(_:)`` if it is told to proceed.
     package func admit(_ name: String, holdsRun: Bool = false) async throws -> Admitted {
+        try validateStep(name)
+        let owner = withUnsafeCurrentTask { $0?.hashValue ?? 0 }
+        return try await admit { $0.admit(name, owner: owner, holdsRun: holdsRun) }
+    }
+
+    /// Refuses a name, or a place, that no step can have.
+    package func validateStep(_ name: String) throws {
         guard !name.allSatisfy(\.isWhitespace) else {
             throw AbsurdError.invalidArgument("the name of a step must not be empty")
         }
-        if let step = Self.currentStep {
-            throw AbsurdError.invalidArgument(
-                "'\(name)' was called inside the body of step '\(step)'; steps do not nest, so call it before or "
-                    + "after that step")
-        }
-        let owner = withUnsafeCurrentTask { $0?.hashValue ?? 0 }
-        return try await admit { $0.admit(name, owner: owner, holdsRun: holdsRun) }
+        guard let step = Self.currentStep else { return }
+        throw AbsurdError.invalidArgument(
+            "'\(name)' was called inside the body of step '\(step)'; steps do not nest, so call it before or "
+                + "after that step")
     }
 
     /// Lets in a call that leaves no checkpoint and may be made anywhere in the handler.
@@ -304,6 +308,11 @@ extension TaskContext {
 
     private var areWritesAnswered: Bool {
         state.withLock { $0.writesInFlight == 0 && $0.phase != .parking }
+    }
+
+    /// What this execution knows of a checkpoint: nil for nothing, and nil inside for one without a value.
+    package func recorded(_ checkpoint: String) -> JSONText?? {
+        state.withLock { $0.checkpoints[checkpoint] }
     }
 
     package func cached(_ checkpoint: String, _ value: JSONText?) {

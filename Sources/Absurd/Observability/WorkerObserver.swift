@@ -80,10 +80,9 @@ package struct WorkerObserver: Sendable {
         case .released(let run):
             logger(for: run).log(level: outages.isFresh ? .debug : .info, "run given back")
         case .claimLapsed(let run):
-            // Louder than the rest, since soon two handlers may do the same thing. In an outage all claims run out, for
-            // one reason that the log has given.
+            // In an outage all claims run out, for one reason that the log has given.
             logger(for: run).log(
-                level: outages.isFresh ? .debug : .warning,
+                level: outages.isFresh ? .debug : .info,
                 "the claim has run out while the handler goes on: record smaller steps, send heartbeats or raise claimTimeout"
             )
         case .claimLost(let run):

@@ -26,7 +26,7 @@ extension Execution {
         guard (try? await Task.sleep(for: limit)) != nil, await context.timeOut() else { return }
         await verdict.wait(for: .seconds(1))
         guard verdict.isTakenOverByClock() else { return }
-        context.logger.warning(
+        context.logger.info(
             "the handler ignores that its attempt timeout is over; the attempt fails, and the slot stays taken until the handler returns",
             metadata: ["absurd.attempt-timeout": "\(limit)"])
         // The end of a run follows all of its writes.

@@ -33,7 +33,7 @@ extension WorkerSession {
         for (context, _) in worker.slotTable.executions {
             if context.hasLapsed(at: now) { observer.report(.claimLapsed(context.info)) }
             if let overstay = context.overstay(at: now) {
-                context.logger.warning(
+                context.logger.info(
                     "the handler ignores its cancellation; what it records is refused, and it keeps its slot",
                     metadata: ["absurd.overstay": "\(overstay)"])
             }

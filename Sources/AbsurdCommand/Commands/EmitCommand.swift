@@ -36,9 +36,14 @@ struct EmitCommand: AsyncParsableCommand {
         }
         try show(
             output.json
-                ? JSONOutput.object([("event", .string(event)), ("queue", .string(queue.queue))]).text
+                ? JSONOutput.object([
+                    ("event", .string(event)), ("queue", .string(queue.queue)),
+                    ("emitted", .bool(isFirst(answer))),
+                ]).text
                 : text(answer))
     }
+
+    private func isFirst(_ answer: EmitAnswer) -> Bool { if case .known = answer { false } else { true } }
 
     private func text(_ answer: EmitAnswer) -> String {
         let (name, place) = ("event '\(event.printable)'", "queue '\(queue.queue.printable)'")

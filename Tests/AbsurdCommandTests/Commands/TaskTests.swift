@@ -80,6 +80,11 @@ struct TaskTests {
         #expect(
             try await succeeding("emit", "paid:17", "2", "-q", "orders").output
                 == "event 'paid:17' was emitted before in queue 'orders'; nothing changed\n")
+        for (event, isFirst) in [("sent:17", true), ("sent:17", false)] {
+            #expect(
+                try await succeeding("emit", event, "-q", "orders", "--json").json
+                    == ["event": .string(event), "queue": "orders", "emitted": .bool(isFirst)])
+        }
         #expect(
             try await succeeding("cleanup", "-q", "orders").output
                 == "queue 'orders': 0 tasks and 0 events deleted\n")

@@ -1,4 +1,5 @@
 import Absurd
+import Foundation
 import LibPQ
 import TestSupport
 import Testing
@@ -129,10 +130,28 @@ struct TaskTests {
             let task = try await client.spawn("t", params: nil)
             let run = try #require(try await client.claimRuns(workerID: "me").first)
             try await client.setCheckpoint("s", of: run, to: 1)
-            #expect(try await client.checkpoint("s", of: task.taskID, includePending: true) == 1)
+            #expect(try await client.checkpoint("s", of: task.taskID, includePending: true)?.value == 1)
             _ = try await client.pool.query("update absurd.c_default set status = 'pending'")
             #expect(try await client.checkpoint("s", of: task.taskID) == nil)
-            #expect(try await client.checkpoint("s", of: task.taskID, includePending: true) == 1)
+            let pending = try await client.checkpoint("s", of: task.taskID, includePending: true)
+            #expect(pending?.value == 1 && pending?.status == "pending")
+        }
+    }
+
+    @Test func `a checkpoint says who recorded it and when`() async throws {
+        try await withClient { client in
+            let task = try await client.spawn("t", params: nil)
+            let run = try #require(try await client.claimRuns(workerID: "me").first)
+            try await client.setCheckpoint("s", of: run, to: ["a": 1])
+            let read = try await client.checkpoint("s", of: task.taskID)
+            let checkpoint = try #require(read)
+            #expect(checkpoint.name == "s" && checkpoint.value == ["a": 1])
+            #expect(checkpoint.status == "committed" && checkpoint.runID == task.runID)
+            #expect(abs(checkpoint.recordedAt.timeIntervalSinceNow) < 600)
+            #expect(try await client.checkpoint("t", of: task.taskID) == nil)
+            _ = try await client.pool.query("update absurd.c_default set state = null, owner_run_id = null")
+            let bare = try await client.checkpoint("s", of: task.taskID)
+            #expect(bare?.value == .null && bare?.runID == nil)
         }
     }
 

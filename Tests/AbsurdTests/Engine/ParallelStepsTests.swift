@@ -64,6 +64,41 @@ struct ParallelStepsTests {
         }
     }
 
+    /// Children that never overlap are told apart only if their Swift tasks have different addresses (decision 006).
+    @Test func `equal names in children that follow each other are numbered in their order, or refused`()
+        async throws
+    {
+        let handler = Handler("throttled") { context in
+            try await withThrowingTaskGroup(of: Int.self) { group in
+                var order: [JSONValue] = []
+                for number in 1...5 {
+                    group.addTask { try await context.step("same") { number } }
+                    if let value = try await group.next() { order.append(.integer(Int64(value))) }
+                }
+                return .complete(.array(order))
+            }
+        }
+        try await withEngine([handler]) { engine in
+            let tasks = try await engine.client.spawnMany(
+                (0..<20).map { _ in
+                    try SpawnRequest("throttled", params: nil, options: SpawnOptions(maxAttempts: 1))
+                })
+            for task in tasks {
+                do {
+                    #expect(try await task.result(timeout: .seconds(60)) == [1, 2, 3, 4, 5])
+                    let names = try await engine.rows(
+                        "select checkpoint_name from absurd.c_default where task_id = $1 order by state::int",
+                        [.uuid(task.taskID.uuid)])
+                    #expect(
+                        try names.map { try $0.decode(0, as: String.self) }
+                            == ["same", "same#2", "same#3", "same#4", "same#5"])
+                } catch let failure as TaskFailure {
+                    #expect(failure.message.contains("'same'") && failure.message.contains("own name"))
+                }
+            }
+        }
+    }
+
     @Test func `a loop numbers its steps as the other SDKs do`() async throws {
         let handler = Handler("loop") { context in
             var sum = 0

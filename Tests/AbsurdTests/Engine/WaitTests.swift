@@ -17,7 +17,8 @@ struct WaitTests {
         try await withEngine([handler]) { engine in
             let task = try await engine.client.spawn("sleeps", params: nil)
             #expect(try await task.result(timeout: .seconds(60)) == 1)
-            let text = try #require(try await engine.client.checkpoint("nap", of: task.taskID)?.stringValue)
+            let text = try #require(
+                try await engine.client.checkpoint("nap", of: task.taskID)?.value.stringValue)
             #expect(ISO8601.parse(text) != nil && text.hasSuffix("+00:00"))
         }
         #expect(runs.withLock(\.self) == 2)
@@ -87,7 +88,7 @@ struct WaitTests {
             }
             #expect(try await task.result(timeout: .seconds(60)).stringValue == result)
             let record = try await engine.client.checkpoint("first", of: task.taskID)
-            #expect(record == (event == "a" ? "it" : nil))
+            #expect(record?.value == (event == "a" ? "it" : nil))
         }
     }
 
@@ -102,7 +103,8 @@ struct WaitTests {
             _ = try await task.result(timeout: .seconds(60))
             let completed = try await engine.run("completed_at", of: task.taskID, as: PostgresTimestamp.self)
             #expect(completed.microseconds >= PostgresTimestamp(end).microseconds)
-            let text = try #require(try await engine.client.checkpoint("nap", of: task.taskID)?.stringValue)
+            let text = try #require(
+                try await engine.client.checkpoint("nap", of: task.taskID)?.value.stringValue)
             #expect(ISO8601.parse(text) == PostgresTimestamp(end))
         }
     }

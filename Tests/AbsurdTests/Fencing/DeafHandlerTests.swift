@@ -128,7 +128,7 @@ extension DeafHandlerTests.Cause {
 
 /// The durable calls of a handler.
 enum Call: String, CaseIterable, Sendable {
-    case step, completeStep, beginStep, heartbeat, sleep, awaitEvent, emitEvent, spawn
+    case step, completeStep, beginStep, setCheckpoint, heartbeat, sleep, awaitEvent, emitEvent, spawn
 }
 
 extension Call {
@@ -137,6 +137,7 @@ extension Call {
         case .step: try await context.step("late") { Issue.record("the body of a step ran") }
         case .beginStep: _ = try await context.beginStep("late begin", as: Int.self)
         case .completeStep: try await context.completeStep(open, 1)
+        case .setCheckpoint: try await context.setCheckpoint("late checkpoint", to: 1)
         case .heartbeat: try await context.heartbeat()
         case .sleep: try await context.sleep("late sleep", for: .hours(1))
         case .awaitEvent: try await context.awaitEvent("late event")

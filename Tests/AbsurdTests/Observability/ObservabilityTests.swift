@@ -1,6 +1,7 @@
 import Absurd
 import InMemoryLogging
 import InMemoryTracing
+import LibPQ
 import Logging
 import Metrics
 import MetricsTestKit
@@ -58,6 +59,87 @@ struct ObservabilityTests {
         #expect(try metrics.expectGauge("absurd.slots.used", [queue]).lastValue == 0)
     }
 
+    @Test func `metrics count the slots in use and every other way in which a claim ends`() async throws {
+        let metrics = Systems.metrics
+        let gates = ["held": HoldPoint(), "taken": HoldPoint()]
+        let handlers =
+            gates.map { name, gate in
+                Handler(name) { _ in
+                    await gate.arriveAndWait()
+                    return .complete
+                }
+            } + [
+                Handler("sleeper") { _ in
+                    try await Task.sleep(for: .seconds(600))
+                    return .complete
+                }
+            ]
+        let queue = "held queue"
+        // One slot, so that the worker itself takes nothing over.
+        let options = testOptions {
+            $0.claimTimeout = .seconds(1)
+            $0.concurrency = 1
+        }
+        @Sendable func total(_ outcome: String, _ task: String) throws -> Int64 {
+            try metrics.expectCounter("absurd.runs.\(outcome)", [("queue", queue), ("task", task)]).totalValue
+        }
+        try await withEngine(handlers, queue: queue, options: options) { engine in
+            defer { for gate in gates.values { gate.open() } }
+            let events = engine.pool.events()
+            let slots = try metrics.expectGauge("absurd.slots.used", [("queue", queue)])
+
+            let held = try await engine.client.spawn("held", params: nil, on: queue)
+            await gates["held"]?.untilArrived()
+            #expect(slots.lastValue == 1)
+            try await events.first { if case .claimLapsed = $0 { true } else { false } }
+            gates["held"]?.open()
+            _ = try await held.result(timeout: .seconds(60))
+            #expect(try total("lapsed", "held") == 1)
+
+            let cancelled = try await engine.client.spawn("sleeper", params: nil, on: queue)
+            try await engine.waitUntil(cancelled.taskID, is: .running)
+            try await cancelled.cancel()
+            try await events.first { if case .cancelled = $0 { true } else { false } }
+            #expect(try total("cancelled", "sleeper") == 1)
+
+            let taken = try await engine.client.spawn("taken", params: nil, on: queue)
+            await gates["taken"]?.untilArrived()
+            _ = try await engine.rows(
+                #"select absurd.schedule_run($1, run_id, now()) from absurd."r_held queue" where task_id = $2"#,
+                [.text(queue), .uuid(taken.taskID.uuid)])
+            let run = try await engine.client.claimRuns(
+                on: queue, workerID: "B", claimTimeout: .minutes(5))[0]
+            gates["taken"]?.open()
+            try await events.first { if case .claimLost = $0 { true } else { false } }
+            #expect(try total("lost", "taken") == 1)
+            try await engine.client.complete(run, result: JSONValue.null)
+
+            let released = try await engine.client.spawn("sleeper", params: nil, on: queue)
+            try await engine.waitUntil(released.taskID, is: .running)
+        }
+        #expect(try total("released", "sleeper") == 1)
+    }
+
+    @Test func `metrics count the claims that failed`() async throws {
+        let store = FakeStore { _ in throw PostgresError(.connectionLost, "gone") }
+        let client = try makeClient()
+        let pool = try WorkerPool(
+            client, queue: "failing queue", handlers: [],
+            options: testOptions { $0.maxBackoff = .milliseconds(20) }, store: store)
+        let events = pool.events()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await pool.run() }
+            for _ in 0..<3 {
+                try await events.first { if case .claimFailed = $0 { true } else { false } }
+            }
+            group.cancelAll()
+        }
+        await client.close()
+        let errors = try Systems.metrics.expectCounter("absurd.claims.errors", [("queue", "failing queue")])
+        // One more or two may have followed before the pool was stopped.
+        #expect(errors.totalValue >= 3 && errors.totalValue <= Int64(store.claimCount))
+    }
+
     @Test func `a trace goes from the spawn through the headers to the run and its steps`() async throws {
         let tracer = Systems.tracer
         let handler = Handler("traced") { context in
@@ -74,6 +156,9 @@ struct ObservabilityTests {
         let request = try #require(spans.first { $0.operationName == "request" })
         let trace = spans.filter { $0.spanContext.traceID == request.spanContext.traceID }
         #expect(Set(trace.map(\.operationName)).isSuperset(of: ["spawn traced", "run traced", "step look"]))
+        let run = try #require(trace.first { $0.operationName == "run traced" })
+        let step = try #require(trace.first { $0.operationName == "step look" })
+        #expect(step.spanContext.parentSpanID == run.spanContext.spanID)
     }
 
     @Test func `a spawn that nothing surrounds is the parent of its run`() async throws {
@@ -143,5 +228,37 @@ struct ObservabilityTests {
         }
         #expect(logs.entries.allSatisfy { $0.level <= .info })
         #expect(!logs.entries.contains { "\($0.message) \($0.metadata)".contains("4711") })
+    }
+
+    @Test func `handlers that outlive their claims, limits and cancellation are no more than info either`()
+        async throws
+    {
+        let gate = HoldPoint()
+        let logs = InMemoryLogHandler()
+        let logger = Logger(label: "test") { _ in logs }
+        let handlers = [
+            Handler("silent") { context in
+                if context.attempt == 1 { await gate.arriveAndWait() }
+                return .complete
+            },
+            Handler("deaf", attemptTimeout: .milliseconds(50)) { context in
+                if context.attempt == 1 { await gate.arriveAndWait() }
+                return .complete
+            },
+        ]
+        let options = testOptions {
+            $0.claimTimeout = .seconds(1)
+            $0.concurrency = 4
+        }
+        try await withEngine(handlers, options: options, logger: logger) { engine in
+            defer { gate.open() }
+            for name in ["silent", "deaf"] { _ = try await engine.client.spawn(name, params: nil) }
+            for line in ["claim has run out", "attempt timeout is over", "ignores its cancellation"] {
+                try await eventually("'\(line)' is logged") {
+                    logs.entries.contains { "\($0.message)".contains(line) }
+                }
+            }
+        }
+        #expect(logs.entries.allSatisfy { $0.level <= .info })
     }
 }

@@ -69,7 +69,7 @@ struct RoleTests {
         let runs = try await worker.claimRuns(workerID: "w", limit: 4)
         try await worker.setCheckpoint("s", of: runs[0], to: 1)
         #expect(try await worker.checkpoints(of: runs[0]) == ["s": 1])
-        #expect(try await worker.checkpoint("s", of: runs[0].info.taskID) == 1)
+        #expect(try await worker.checkpoint("s", of: runs[0].info.taskID)?.value == 1)
         try await worker.extendClaim(runs[0], by: .minutes(5))
         try await worker.complete(runs[0], result: 1)
         try await worker.fail(runs[1], TaskFailure("no"))

@@ -62,7 +62,7 @@ struct PoolSupervisionTests {
                 + "the last error was: a fault of the worker")
     }
 
-    @Test func `claim errors of the database back off and reset on success`() async throws {
+    @Test func `claims that get no answer back off and reset on success`() async throws {
         let isDown = Atomic<Bool>(true)
         let store = FakeStore { _ in
             if isDown.load(ordering: .relaxed) { throw PostgresError(.connectionLost, "gone") }
@@ -89,6 +89,41 @@ struct PoolSupervisionTests {
             try await eventually("claiming goes on at the poll interval") { store.claimCount > before + 3 }
             group.cancelAll()
         }
+        #expect(pool.restarts.map(\.count) == [0])
+    }
+
+    @Test func `refused claims back off beyond a second, up to maxBackoff, and start over after a success`()
+        async throws
+    {
+        // Without an answer the pauses would end at one second.
+        let fullPauses = [10, 20, 40, 80, 160, 320, 640, 1280, 2000, 2000]
+        let fullPausesAfterwards = [10, 20, 40]
+        let claims = Mutex(0)
+        let store = FakeStore { _ in
+            let count = claims.withLock { count in
+                count += 1
+                return count
+            }
+            if count == fullPauses.count + 1 { return [] }
+            var refusal = PostgresError(.server, "permission denied")
+            refusal.sqlState = "42501"
+            throw refusal
+        }
+        let pool = try WorkerPool(
+            try client(), queue: "default", handlers: [],
+            options: testOptions { $0.maxBackoff = .seconds(2) }, store: store)
+        let events = pool.events()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await pool.run() }
+            for full in fullPauses + fullPausesAfterwards {
+                let event = try await events.first { if case .claimFailed = $0 { true } else { false } }
+                guard case .claimFailed(let error, let pause) = event.kind else { continue }
+                #expect(error.contains("may not") || error.contains("permission"), "\(error)")
+                #expect(pause <= .milliseconds(full) && pause >= .milliseconds(full) / 2)
+            }
+            group.cancelAll()
+        }
+        #expect(claims.withLock(\.self) >= fullPauses.count + 1 + fullPausesAfterwards.count)
         #expect(pool.restarts.map(\.count) == [0])
     }
 

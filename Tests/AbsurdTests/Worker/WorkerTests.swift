@@ -69,12 +69,15 @@ struct WorkerTests {
     @Test func `a run taken over by another claim is dropped and its Swift task cancelled`() async throws {
         let gate = HoldPoint()
         let reasons = Mutex<[ExecutionEnded.Reason]>([])
+        let cancellations = Mutex<[Bool]>([])
         let handler = Handler("slow") { context in
             guard context.attempt == 1 else { return .complete("second") }
             await gate.arriveAndWait()
+            cancellations.withLock { $0.append(Task.isCancelled) }
             do {
                 try await context.step("late") { 1 }
             } catch let ended as ExecutionEnded {
+                cancellations.withLock { $0.append(Task.isCancelled) }
                 reasons.withLock { $0.append(ended.reason) }
                 throw ended
             }
@@ -92,6 +95,8 @@ struct WorkerTests {
             try await eventually("the first execution has ended") { !reasons.withLock(\.isEmpty) }
         }
         #expect(reasons.withLock(\.self) == [.claimLost])
+        // The refused step is what told: the worker has not looked at its claims meanwhile.
+        #expect(cancellations.withLock(\.self) == [false, true])
     }
 
     @Test func `automatic renewal keeps a silent handler's claim`() async throws {

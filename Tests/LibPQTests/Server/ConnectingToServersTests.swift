@@ -8,22 +8,31 @@ import Testing
 /// Passwords, TLS, several hosts: what needs servers of its own.
 @Suite(.timeLimit(.minutes(10)))
 struct ConnectingToServersTests {
-    @Test func `passwords, TLS, several hosts and service files work as libpq has them`() async throws {
+    @Test func `passwords, several hosts and service files work as libpq has them`() async throws {
+        try await PrivateServer.with {
+            $0.authentication = .scramSHA256
+            $0.password = "hunter2"
+        } _: { server in
+            try await aWrongPasswordIsRefused(server)
+            try await aMissingPasswordIsNoOutage(server)
+            try await aMissingDatabaseHasItsState(server)
+            try await aRefusingHostIsPassedOver(server)
+            try await aSilentHostIsPassedOver(server)
+            try await aHostThatAcceptsAndSaysNothingIsPassedOver(server)
+            try await aServiceFileIsRead(server)
+            try await keepAlivesAreSetUnlessTheUserSaysOtherwise(server)
+        }
+    }
+
+    @Test func `TLS works as libpq has it`() async throws {
+        try requireOpenSSL()
         try await PrivateServer.with {
             $0.authentication = .scramSHA256
             $0.password = "hunter2"
             $0.offersTLS = true
         } _: { server in
-            try await aWrongPasswordIsRefused(server)
-            try await aMissingPasswordIsNoOutage(server)
-            try await aMissingDatabaseHasItsState(server)
             try await encryption(server)
-            try await aRefusingHostIsPassedOver(server)
-            try await aSilentHostIsPassedOver(server)
-            try await aHostThatAcceptsAndSaysNothingIsPassedOver(server)
-            try await aServiceFileIsRead(server)
             try await aDeadlineOrCancellationWorksOverTLS(server)
-            try await keepAlivesAreSetUnlessTheUserSaysOtherwise(server)
         }
     }
 
