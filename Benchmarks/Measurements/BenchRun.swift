@@ -42,7 +42,7 @@ struct BenchRun: AsyncParsableCommand {
             }
         }
         let results = try lines.map { try BenchResult(json: $0) }
-        let table = BenchTable(results: results).text
+        let table = BenchTable(results: results).text + "\n" + BenchBars(results).text
         progress("took \(Int((ContinuousClock.now - start).seconds)) s")
         print(table)
         try Data((lines.joined(separator: "\n") + "\n").utf8).write(

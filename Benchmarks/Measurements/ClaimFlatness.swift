@@ -24,14 +24,17 @@ struct ClaimFlatness: AsyncParsableCommand {
 
     @OptionGroup var report: ReportOptions
 
+    /// The first rounds prepare the statements and read pages in; they do not count.
+    private static let extraRounds = 20
+
     func run() async throws {
         // A short pause between two rounds of autovacuum, so that the statistics are there soon; all else is default.
         let figures = try await PrivateDatabase.with(["autovacuum_naptime = '1s'"]) { database in
             let backlog = Backlog(database: database)
             // What is claimed goes on top, so that a backlog of the given size is left behind the last claim.
-            let functions = ClaimFunction.allCases
-            try await backlog.fill("long", with: long + claims * functions.count)
-            try await backlog.fill("short", with: short + claims * functions.count)
+            let taken = (claims + Self.extraRounds) * ClaimFunction.allCases.count
+            try await backlog.fill("long", with: long + taken)
+            try await backlog.fill("short", with: short + taken)
             try await backlog.waitForStatistics(of: ["long", "short"])
             return try await measure(database)
         }
@@ -41,12 +44,11 @@ struct ClaimFlatness: AsyncParsableCommand {
     private func measure(_ database: PrivateDatabase) async throws -> Report {
         let connection = try await database.connect()
         var times: [String: [Double]] = [:]
-        for round in -20..<claims {
+        for round in -Self.extraRounds..<claims {
             for function in ClaimFunction.allCases {
                 // Neither queue always comes first.
                 for queue in round.isMultiple(of: 2) ? ["long", "short"] : ["short", "long"] {
                     let time = try await function.claimAndComplete(queue, connection)
-                    // The first rounds prepare the statements and read pages in; those claims are extra.
                     if round >= 0 { times["\(function.rawValue) \(queue)", default: []].append(time) }
                 }
             }

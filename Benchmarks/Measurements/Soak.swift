@@ -140,6 +140,10 @@ struct Soak: AsyncParsableCommand {
         report.promise(
             "the tables do not go on growing",
             (last.map(\.megabytes).max() ?? .nan) <= 1.25 * (first.map(\.megabytes).max() ?? .nan))
+        // Autovacuum comes when a fifth of a table is dead, and 30 seconds of ended tasks are there at any time.
+        report.promise(
+            "dead rows do not go on growing",
+            (last.map(\.deadRows).max() ?? .nan) <= 1.5 * (first.map(\.deadRows).max() ?? .nan))
         return report
     }
 }

@@ -14,7 +14,7 @@ struct SuspendedMemory: AsyncParsableCommand {
     @Option(help: "How many tasks.")
     var tasks = 1000
 
-    @Option(help: "How often all tasks are woken and suspend again, the first suspension counted.")
+    @Option(help: "How often all tasks are woken and suspend again.")
     var rounds = 10
 
     @OptionGroup var report: ReportOptions
@@ -28,10 +28,11 @@ struct SuspendedMemory: AsyncParsableCommand {
             // One event more than is emitted, so that nobody comes to an end.
             let requests = try (0..<tasks).map { _ in try SpawnRequest(kind, rounds + 1) }
             try await database.client.spawnMany(requests)
+            try await waitUntilAllWait(for: "round-1", database)
             var resident: [Double] = []
             for round in 1...rounds {
-                if round > 1 { try await database.client.emitEvent("round-\(round - 1)", on: Self.queue) }
-                try await waitUntilAllWait(for: "round-\(round)", database)
+                try await database.client.emitEvent("round-\(round)", on: Self.queue)
+                try await waitUntilAllWait(for: "round-\(round + 1)", database)
                 resident.append(try residentMegabytes(of: worker.processID))
                 progress("round \(round): \(resident[round - 1]) MB resident")
             }
@@ -65,7 +66,7 @@ struct SuspendedMemory: AsyncParsableCommand {
             measurement: "A worker process with \(tasks) suspended tasks, \(resident.count) rounds")
         report.add("resident before the first task", fresh, "MB")
         for (index, value) in resident.enumerated() {
-            report.add("resident in round \(index + 1)", value, "MB")
+            report.add("resident after round \(index + 1)", value, "MB")
         }
         report.add("growth from round 2 to \(resident.count)", growth, "MB")
         report.add("slots in use", slots)

@@ -12,12 +12,15 @@ struct Execution: Sendable {
     func run() async {
         let executions = worker.client.executions
         let lifecycle = session.lifecycle
-        guard await executions.enter(run.info.runID, unless: { lifecycle.stage == .stopping }) else {
-            return await session.giveBack([run])
-        }
-        defer { executions.leave(run.info.runID) }
+        let hasRoom = await executions.enter(
+            run.info.runID, unless: { [context] in lifecycle.stage == .stopping || context.hasEnded })
         // The claim may have ended while the run's earlier execution was waited for.
-        if case .ended(let end) = context.phase { return report(endedBefore: end) }
+        if case .ended(let end) = context.phase {
+            if hasRoom { executions.leave(run.info.runID) }
+            return report(endedBefore: end)
+        }
+        guard hasRoom else { return await session.giveBack([run]) }
+        defer { executions.leave(run.info.runID) }
         guard let handler = worker.handlers[run.info.taskName] else { return await deferUnknown() }
         await execute(handler)
     }

@@ -56,6 +56,8 @@ extension WorkerSession {
                 case .refused(let refusal): if let end = ExecutionState.End(refusal) { context.end(end) }
                 }
             }
+            // Some may wait for an earlier execution of their run and have no claim to wait with any more.
+            worker.client.executions.poke()
         } catch {
             // A missed look costs nothing: the next one comes, and every write is checked by itself.
             worker.outages.failed(error, observer.logger)

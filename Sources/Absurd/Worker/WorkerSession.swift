@@ -63,7 +63,8 @@ package final class WorkerSession: Sendable {
             group.cancelAll()
         }
         for context in underWay {
-            context.logger.info("the handler has not ended since it was cancelled; its worker ends without it")
+            context.logger.info(
+                "the handler has not ended since it was cancelled; its worker ends without it")
         }
     }
 

@@ -41,7 +41,7 @@ extension Bench {
         var from: PostgresTimestamp?
         while true {
             let claimed = try await connection.query(
-                "select run_id, token, due from absurd_swift.claim($1, $2, 120, $3, $4, false)",
+                "select run_id, token, due from absurd_swift.claim($1, $2, 120, $3, $4, false, false, true)",
                 [.text(queue), .text(worker), .int(Int64(batch)), from.map { .timestamp($0) } ?? .null])
             guard !claimed.isEmpty else {
                 if from == nil { return }

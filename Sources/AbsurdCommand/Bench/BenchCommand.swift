@@ -50,6 +50,7 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        BenchMetrics.bootstrapped
         let settings = BenchSettings(
             count: count ?? scenario.defaultCount, concurrency: concurrency ?? scenario.defaultConcurrency,
             workers: workers ?? 1, connections: connections ?? 8, duration: duration ?? .seconds(60))

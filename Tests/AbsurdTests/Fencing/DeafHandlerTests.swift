@@ -15,6 +15,31 @@ struct DeafHandlerTests {
         case attemptTimeout
     }
 
+    @Test func `an execution that waits for a deaf one of its run leaves when its task is cancelled`()
+        async throws
+    {
+        let deaf = HoldPoint()
+        let handler = Handler("deaf") { context in
+            _ = try? await context.awaitEvent("go")
+            await deaf.arriveAndWait()
+            return .complete
+        }
+        let options = testOptions {
+            $0.claimTimeout = .seconds(1)
+            $0.renewal = .automatic(upTo: .minutes(5))
+        }
+        try await withEngine([handler], options: options) { engine in
+            defer { deaf.open() }
+            let slots = { engine.pool.workers[0].slots.count { $0.run != nil } }
+            let task = try await engine.client.spawn("deaf", params: nil)
+            await deaf.untilArrived()
+            try await engine.client.emitEvent("go")
+            try await eventually("the run is claimed again, and waits") { slots() == 2 }
+            try await engine.client.cancelTask(task.taskID)
+            try await eventually("the one that waited has left, the deaf one has not") { slots() == 1 }
+        }
+    }
+
     @Test(arguments: Cause.allCases)
     func `every durable call throws, no body runs and nothing reaches the database`(_ cause: Cause)
         async throws
