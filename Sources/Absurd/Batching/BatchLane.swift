@@ -19,6 +19,14 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
     }
     private typealias Queue = BatchQueue<Row, Seat<Turn>>
 
+    /// Where a caller waits, and its row in the queue.
+    private struct PlaceInQueue: Sendable {
+        let seat: Seat<Turn>
+        let number: Int
+
+        func turn() async -> Turn { await seat.turn() }
+    }
+
     private let queue: Mutex<Queue>
     private let starts = Mutex(StatementStarts())
     private let send: Send
@@ -51,19 +59,24 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
         let turn = await withTaskCancellationHandler {
             await seat.turn()
         } onCancel: {
-            seat.give(.cancelled)
+            leave(seat)
         }
         return try await take(turn, row, bytes)
     }
 
     /// Nil when the caller is to send at once.
-    private func takeSeat(_ row: Row, _ bytes: Int) -> Seat<Turn>? {
+    private func takeSeat(_ row: Row, _ bytes: Int) -> PlaceInQueue? {
         queue.withLock { queue in
             if queue.startIfIdle() { return nil }
             let seat = Seat<Turn>()
-            queue.join(row, bytes: bytes, ticket: seat)
-            return seat
+            return PlaceInQueue(seat: seat, number: queue.join(row, bytes: bytes, ticket: seat))
         }
+    }
+
+    /// Withdraws a cancelled caller's row, so that those that give up while the database hangs do not pile up.
+    private func leave(_ place: PlaceInQueue) {
+        guard place.seat.give(.cancelled) else { return }
+        queue.withLock { $0.withdraw(place.number) }
     }
 
     private func take(_ turn: Turn, _ row: Row, _ bytes: Int) async throws -> Answer {
