@@ -51,6 +51,9 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
         [together.busySince, persisting.withLock(\.oldest)].compactMap(\.self).min()
     }
 
+    /// How many rows wait for the common statement under way to end.
+    package var pendingCount: Int { together.pendingCount }
+
     package func send(_ write: Write) async throws -> Answer {
         let answer = try await together.submit(write, bytes: write.byteCount)
         return answer.isBusy ? try await persist(write) : answer
