@@ -4,12 +4,14 @@ extension PostgresConnection {
     /// Starts to listen to a channel; its notifications come in ``notifications``.
     ///
     /// A connection that has listened is not given to others by the pool afterwards.
-    package func listen(to channel: String) async throws {
+    ///
+    /// - Parameter isCancellable: whether cancelling the calling task cancels the statement on the server.
+    package func listen(to channel: String, isCancellable: Bool = true) async throws {
         let quoted =
             "\"" + channel.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
             + "\""
         condition.startedListening()
-        try await execute(script: "listen \(quoted)")
+        try await execute(script: "listen \(quoted)", isCancellable: isCancellable)
     }
 
     /// What was sent to the channels this connection listens to; ends when the connection does, and when the

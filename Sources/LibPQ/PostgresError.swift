@@ -13,7 +13,7 @@ package struct PostgresError: Error, Sendable {
         }
         private let kind: Kind
 
-        /// No connection could be made; nothing was sent.
+        /// No connection could be made; nothing was sent in this attempt.
         package static let connectionFailed = Code(kind: .connectionFailed)
         /// The server asks for a password and there is none; nothing was sent.
         package static let passwordMissing = Code(kind: .passwordMissing)

@@ -3,7 +3,7 @@ import Synchronization
 
 /// How a caller gets a connection and how it comes back.
 extension PostgresPool {
-    func acquire(isCancellable: Bool) async throws -> PostgresConnection {
+    func acquire(isCancellable: Bool, waitsForServer: Bool) async throws -> PostgresConnection {
         let deadline = ContinuousClock.now + configuration.acquireTimeout
         let arrival = state.withLock { $0.arrive() }
         while true {
@@ -14,7 +14,9 @@ extension PostgresPool {
                 if await isAlive(connection) { return noted(connection) }
                 await giveBack(connection)
             case .connect:
-                if let connection = try await connect(until: deadline, isCancellable: isCancellable) {
+                if let connection = try await connect(
+                    until: deadline, isCancellable: isCancellable, waitsForServer: waitsForServer)
+                {
                     return noted(connection)
                 }
             }
@@ -92,7 +94,7 @@ extension PostgresPool {
 
     /// Makes a connection; nil when that failed and is worth another attempt.
     private func connect(
-        until deadline: ContinuousClock.Instant, isCancellable: Bool
+        until deadline: ContinuousClock.Instant, isCancellable: Bool, waitsForServer: Bool
     ) async throws -> PostgresConnection? {
         do {
             let connection = try await PostgresConnection.connect(
@@ -109,7 +111,7 @@ extension PostgresPool {
             guard !isUnknownServer || configuration.waitsForFirstConnection else { throw error }
             guard ContinuousClock.now < deadline else { throw timedOut() }
             // Who repeats the call anyway is told, so that an absence is known at once.
-            guard isCancellable else { throw error }
+            guard waitsForServer else { throw error }
             return nil
         } catch {
             wake(state.withLock { $0.connectAbandoned(now: .now) })

@@ -32,7 +32,7 @@ package final class PostgresPool: Service, Sendable {
     package func withConnection<Result>(
         _ body: (PostgresConnection) async throws -> Result
     ) async throws -> Result {
-        try await withConnection(isCancellable: true, body)
+        try await withConnection(isCancellable: true, waitsForServer: true, body)
     }
 
     /// Lends a connection to `body` inside a transaction; see ``PostgresConnection/withTransaction(_:)``.
@@ -44,13 +44,19 @@ package final class PostgresPool: Service, Sendable {
 
     /// Runs one statement on any connection; see ``PostgresConnection/query(_:_:timeout:isCancellable:)``.
     ///
-    /// Unless `isCancellable`, a cancelled task also waits for its connection. Such a call fails when the attempt to connect
-    /// that it makes does, instead of making others until ``PostgresConfiguration/acquireTimeout``.
+    /// Unless `isCancellable`, a cancelled task also waits for its connection.
+    ///
+    /// - Parameter waitsForServer: Whether attempts to connect that fail are followed by others until
+    ///   ``PostgresConfiguration/acquireTimeout`` is over. Defaults to `isCancellable`.
     @discardableResult
     package func query(
-        _ sql: String, _ parameters: [SQLParameter] = [], timeout: Duration? = nil, isCancellable: Bool = true
+        _ sql: String, _ parameters: [SQLParameter] = [], timeout: Duration? = nil,
+        isCancellable: Bool = true,
+        waitsForServer: Bool? = nil
     ) async throws -> SQLRows {
-        try await withConnection(isCancellable: isCancellable) {
+        try await withConnection(
+            isCancellable: isCancellable, waitsForServer: waitsForServer ?? isCancellable
+        ) {
             try await $0.query(sql, parameters, timeout: timeout, isCancellable: isCancellable)
         }
     }
@@ -77,9 +83,9 @@ package final class PostgresPool: Service, Sendable {
     }
 
     private func withConnection<Result>(
-        isCancellable: Bool, _ body: (PostgresConnection) async throws -> Result
+        isCancellable: Bool, waitsForServer: Bool, _ body: (PostgresConnection) async throws -> Result
     ) async throws -> Result {
-        let connection = try await acquire(isCancellable: isCancellable)
+        let connection = try await acquire(isCancellable: isCancellable, waitsForServer: waitsForServer)
         let result: Result
         do {
             result = try await body(connection)

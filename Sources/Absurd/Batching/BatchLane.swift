@@ -57,19 +57,26 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
     /// The row may have been sent then. A caller who finds the lane idle sends for others too, and sees that through.
     package func submitUnlessCancelled(_ row: Row, bytes: Int) async throws -> Answer {
         try Task.checkCancellation()
-        let seat = queue.withLock { queue in
-            if queue.startIfIdle() { return nil as Seat<Turn>? }
+        let place = queue.withLock { queue -> (seat: Seat<Turn>, number: Int)? in
+            if queue.startIfIdle() { return nil }
             let seat = Seat<Turn>()
-            queue.join(row, bytes: bytes, ticket: seat)
-            return seat
+            return (seat, queue.join(row, bytes: bytes, ticket: seat))
         }
-        guard let seat else { return try await offHandlerThreads { try await lead(row, bytes) } }
+        guard let (seat, number) = place else {
+            return try await offHandlerThreads { try await sendTogether(row, bytes).get() }
+        }
         let turn = await withTaskCancellationHandler {
             await seat.turn()
         } onCancel: {
-            seat.give(.cancelled)
+            leave(seat, number)
         }
         return try take(turn)
+    }
+
+    /// Withdraws a cancelled caller's row, so that those that give up while the database hangs do not pile up.
+    private func leave(_ seat: Seat<Turn>, _ number: Int) {
+        guard seat.give(.cancelled) else { return }
+        queue.withLock { $0.withdraw(number) }
     }
 
     private func take(_ turn: Turn) throws -> Answer {
@@ -81,11 +88,6 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
 }
 
 extension BatchLane {
-    /// Sends a row together with what has gathered since.
-    private func lead(_ row: Row, _ bytes: Int) async throws -> Answer {
-        try await sendTogether(row, bytes).get()
-    }
-
     private func sendGathered(_ first: Queue.Entry) {
         senders.start {
             let answer = await self.sendTogether(first.row, first.bytes, isCallers: false)
@@ -93,6 +95,8 @@ extension BatchLane {
         }
     }
 
+    /// Sends a row together with what has gathered since.
+    ///
     /// - Parameter isCallers: Whether the current task is that of the row's caller.
     private func sendTogether(
         _ row: Row, _ bytes: Int, isCallers: Bool = true

@@ -32,30 +32,3 @@ extension AbsurdClient {
         try await emitEvent(event, JSONValue.null, on: queue)
     }
 }
-
-/// Sends an idempotent statement again, a few times, after a lost connection or a conflict of locks.
-///
-/// - Parameter singleRow: Whether the statement carries one row; one with several is not sent again after a conflict
-///   of locks, since its rows are better sent one by one.
-package func resendingAfterConflict<Result>(
-    attempts: Int = 4, singleRow: Bool = true, _ send: () async throws -> Result
-) async throws -> Result {
-    var pauses = Backoff(base: .milliseconds(5), cap: .milliseconds(500))
-    for _ in 1..<max(attempts, 1) {
-        do {
-            return try await send()
-        } catch let error as PostgresError
-            where error.isWorthResending && (singleRow || !error.isLockConflict)
-        {
-            // When cancelled, the next attempt says so.
-            try? await Task.sleep(for: pauses.next())
-        }
-    }
-    return try await send()
-}
-
-extension PostgresError {
-    fileprivate var isWorthResending: Bool {
-        code == .connectionLost || code == .commitUnknown || isLockConflict || sqlState == "40001"
-    }
-}

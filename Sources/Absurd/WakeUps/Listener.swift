@@ -54,10 +54,13 @@ package final class Listener: Sendable {
     }
 
     /// Starts to listen to a channel, unless this connection does already.
+    ///
+    /// The cancellation of the calling task changes nothing: it only lends itself to everybody who needs the
+    /// connection.
     package func listen(to channel: String, in session: Session) async throws {
         let isNew = state.withLock { $0.session?.number == session.number && !$0.channels.contains(channel) }
         guard isNew else { return }
-        try await session.connection.listen(to: channel)
+        try await session.connection.listen(to: channel, isCancellable: false)
         state.withLock { state in
             if state.session?.number == session.number { state.channels.insert(channel) }
         }
@@ -75,7 +78,7 @@ package final class Listener: Sendable {
                     handler?(notification.payload)
                 }
                 guard !Task.isCancelled else { return }
-                lost(session)
+                await abandon(session)
             } catch {
                 guard !Task.isCancelled else { return }
                 logger.debug("no connection to listen on", metadata: ["error": "\(error)"])
@@ -99,8 +102,11 @@ package final class Listener: Sendable {
         return session
     }
 
-    /// Puts a connection away that is of no use any more.
-    package func lost(_ session: Session) {
+    /// Puts a connection away that is of no use any more, and closes it.
+    ///
+    /// Closed it has to be: only its end makes ``run()`` connect again, and on the server it may hold locks by which
+    /// others take it for somebody who looks for work.
+    package func abandon(_ session: Session) async {
         let wasCurrent = state.withLock { state in
             guard state.session?.number == session.number else { return false }
             state.session = nil
@@ -108,11 +114,11 @@ package final class Listener: Sendable {
             return true
         }
         if wasCurrent { announceChange() }
+        await session.connection.close()
     }
 
     package func close() async {
         guard let session else { return }
-        lost(session)
-        await session.connection.close()
+        await abandon(session)
     }
 }

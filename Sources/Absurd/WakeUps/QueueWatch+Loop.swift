@@ -21,9 +21,8 @@ extension QueueWatch {
                 }
             } catch {
                 disarmed(session)
-                listener.lost(session)
+                await listener.abandon(session)
                 logger.debug("the look for work failed", metadata: ["error": "\(error)"])
-                await session.connection.close()
             }
         }
         await goOffDuty()

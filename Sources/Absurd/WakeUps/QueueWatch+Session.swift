@@ -21,8 +21,7 @@ extension QueueWatch {
             try await listener.listen(to: channel, in: session)
             return session
         } catch {
-            listener.lost(session)
-            await session.connection.close()
+            await listener.abandon(session)
             return nil
         }
     }
@@ -77,8 +76,7 @@ extension QueueWatch {
             try await disarm(in: session, handsOver: true)
         } catch {
             // The lock goes with its connection, and the others find out by their fallback.
-            listener.lost(session)
-            await session.connection.close()
+            await listener.abandon(session)
         }
     }
 

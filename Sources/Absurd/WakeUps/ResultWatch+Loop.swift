@@ -34,7 +34,7 @@ extension ResultWatch {
             try await listener.listen(to: channel, in: session)
             return session
         } catch {
-            listener.lost(session)
+            await listener.abandon(session)
             return nil
         }
     }
@@ -115,7 +115,7 @@ extension ResultWatch {
         }
         let isRegistered = try row.decode("registered", as: Bool.self)
         state.withLock { state in
-            state.entries[key]?.state = taskState
+            state.found(key, in: taskState)
             // Somebody was just changing the task: it may have ended by now, without a notification.
             guard isListening, !isRegistered, state.entries[key] != nil else { return }
             state.locked.insert(key)
@@ -132,7 +132,7 @@ extension ResultWatch {
     }
 
     private func finish(_ key: Key, _ turn: Turn) {
-        let seats = state.withLock { $0.entries.removeValue(forKey: key)?.seats ?? [] }
+        let seats = state.withLock { $0.removeEntry(key) }
         for seat in seats { seat.give(turn) }
     }
 }

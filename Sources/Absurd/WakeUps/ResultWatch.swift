@@ -20,14 +20,16 @@ package final class ResultWatch: Sendable {
     }
 
     struct Entry: Sendable {
-        var seats: [Seat<Turn>] = []
+        var seats: [ObjectIdentifier: Seat<Turn>] = [:]
         let since = ContinuousClock.now
         /// What the task's state was at the last look; nil before the first.
         var state: TaskState?
     }
 
     struct State {
-        var entries: [Key: Entry] = [:]
+        private(set) var entries: [Key: Entry] = [:]
+        /// The queues in which somebody waits for a task of that id; one as a rule.
+        private var queues: [TaskID: Set<String>] = [:]
         /// To be looked at now.
         var due: Set<Key> = []
         /// To be looked at in a moment: somebody is just changing these tasks.
@@ -36,6 +38,34 @@ package final class ResultWatch: Sendable {
         var nextRound = ContinuousClock.now
         /// The session in which all open tasks are registered.
         var session: Int?
+
+        mutating func add(_ seat: Seat<Turn>, for key: Key) {
+            entries[key, default: Entry()].seats[ObjectIdentifier(seat)] = seat
+            queues[key.task, default: []].insert(key.queue)
+            due.insert(key)
+        }
+
+        mutating func remove(_ seat: Seat<Turn>, of key: Key) {
+            entries[key]?.seats[ObjectIdentifier(seat)] = nil
+            if entries[key]?.seats.isEmpty ?? false { removeEntry(key) }
+        }
+
+        /// Returns the seats of those who waited.
+        @discardableResult
+        mutating func removeEntry(_ key: Key) -> [Seat<Turn>] {
+            queues[key.task]?.remove(key.queue)
+            if queues[key.task]?.isEmpty ?? false { queues[key.task] = nil }
+            due.remove(key)
+            locked.remove(key)
+            return entries.removeValue(forKey: key).map { Array($0.seats.values) } ?? []
+        }
+
+        mutating func found(_ key: Key, in state: TaskState) { entries[key]?.state = state }
+
+        /// Has what waits for a task of that id looked at.
+        mutating func notified(_ task: TaskID) {
+            for queue in queues[task] ?? [] { due.insert(Key(queue: queue, task: task)) }
+        }
     }
 
     let channel: String
@@ -60,11 +90,12 @@ package final class ResultWatch: Sendable {
 
     private func notified(_ payload: String) {
         guard let task = TaskID(payload) else { return }
-        state.withLock { state in
-            for key in state.entries.keys where key.task == task { state.due.insert(key) }
-        }
+        state.withLock { $0.notified(task) }
         changes.signal()
     }
+
+    /// How many tasks somebody waits for.
+    package var openCount: Int { state.withLock(\.entries.count) }
 
     /// Waits until a task has ended.
     ///
@@ -96,20 +127,11 @@ package final class ResultWatch: Sendable {
     }
 
     private func add(_ seat: Seat<Turn>, for key: Key) {
-        state.withLock { state in
-            state.entries[key, default: Entry()].seats.append(seat)
-            state.due.insert(key)
-        }
+        state.withLock { $0.add(seat, for: key) }
         changes.signal()
     }
 
     private func remove(_ seat: Seat<Turn>, of key: Key) {
-        state.withLock { state in
-            state.entries[key]?.seats.removeAll { $0 === seat }
-            guard state.entries[key]?.seats.isEmpty ?? false else { return }
-            state.entries[key] = nil
-            state.due.remove(key)
-            state.locked.remove(key)
-        }
+        state.withLock { $0.remove(seat, of: key) }
     }
 }

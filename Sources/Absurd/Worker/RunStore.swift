@@ -161,6 +161,14 @@ package struct EventWait: Sendable {
     package let timeout: Duration?
     /// False only looks: with nothing there the answer is `absent`.
     package let parks: Bool
+
+    package init(key: ClaimKey, step: String, event: String, timeout: Duration?, parks: Bool) {
+        self.key = key
+        self.step = step
+        self.event = event
+        self.timeout = timeout
+        self.parks = parks
+    }
 }
 
 package struct TaskWait: Sendable {
@@ -171,6 +179,17 @@ package struct TaskWait: Sendable {
     /// When to look again at the latest, for tasks that are ended by functions that wake nobody.
     package let pollDelay: Duration
     package let parks: Bool
+
+    package init(
+        key: ClaimKey, step: String, queue: String, task: TaskID, pollDelay: Duration, parks: Bool
+    ) {
+        self.key = key
+        self.step = step
+        self.queue = queue
+        self.task = task
+        self.pollDelay = pollDelay
+        self.parks = parks
+    }
 }
 
 package enum WaitAnswer: Hashable, Sendable {

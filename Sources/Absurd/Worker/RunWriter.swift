@@ -41,6 +41,12 @@ package final class RunWriter: Sendable {
         ].compactMap(\.self).min()
     }
 
+    /// How many writes wait for the common statement of their kind under way to end.
+    package var pendingCount: Int {
+        finishes.pendingCount + checkpoints.pendingCount + renewals.pendingCount + eventWaits.pendingCount
+            + taskWaits.pendingCount
+    }
+
     /// From now on a write that finds no database fails instead of trying again.
     ///
     /// For the end of a worker.

@@ -58,6 +58,9 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
         await persisters.ended()
     }
 
+    /// How many rows wait for the common statement under way to end.
+    package var pendingCount: Int { together.pendingCount }
+
     package func send(_ write: Write) async throws -> Answer {
         let answer = try await together.submit(write, bytes: write.byteCount)
         guard answer.isBusy else { return answer }

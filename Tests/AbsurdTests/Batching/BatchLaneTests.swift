@@ -74,7 +74,7 @@ struct BatchLaneTests {
                 for await error in callers { #expect(error is CancellationError) }
             }
             group.addTask { _ = try await lane.submit(2, bytes: 1) }
-            try await eventually("the next row waits") { lane.pendingCount == 2 }
+            try await eventually("the next row waits") { lane.pendingCount == 1 }
             recorder.hold.open()
             try await group.waitForAll()
         }
@@ -96,6 +96,52 @@ struct BatchLaneTests {
         }
         #expect(try await lane.submit(7, bytes: 1) == 7)
         #expect(lane.pendingCount == 0)
+    }
+
+    @Test func `callers that give up behind a statement that hangs leave nothing there`() async throws {
+        let recorder = Recorder()
+        let lane = BatchLane<Int, Int> { rows, _ in await recorder.send(rows) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { recorder.hold.open() }
+            group.addTask { _ = try await lane.submit(0, bytes: 1) }
+            await recorder.hold.untilArrived()
+            group.addTask { _ = try await lane.submit(1, bytes: 1) }
+            try await eventually("one waits to the end") { lane.pendingCount == 1 }
+            for round in 1...5 {
+                await withTaskGroup(of: Void.self) { callers in
+                    for row in 2..<102 {
+                        callers.addTask { _ = try? await lane.submitUnlessCancelled(row, bytes: 1) }
+                    }
+                    try? await eventually("all wait, round \(round)") { lane.pendingCount == 101 }
+                    callers.cancelAll()
+                }
+                #expect(lane.pendingCount == 1)
+            }
+        }
+        #expect(recorder.sent == [[0], [1]])
+    }
+
+    @Test func `what waits is bounded by the callers, since each goes on with its answer only`() async throws
+    {
+        let recorder = Recorder()
+        let lane = BatchLane<Int, Int> { rows, _ in await recorder.send(rows) }
+        let (callers, rounds) = (50, 20)
+        let most = Mutex(0)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for caller in 0..<callers {
+                group.addTask {
+                    for round in 0..<rounds {
+                        _ = try await lane.submit(caller * rounds + round, bytes: 1)
+                        most.withLock { $0 = max($0, lane.pendingCount) }
+                    }
+                }
+            }
+            try await eventually("all others wait for the first") { lane.pendingCount == callers - 1 }
+            recorder.hold.open()
+            try await group.waitForAll()
+        }
+        #expect(most.withLock(\.self) < callers)
+        #expect(recorder.sent.joined().sorted() == Array(0..<callers * rounds))
     }
 
     @Test func `a statement is its caller's to cancel only where it carries the caller's row alone`()

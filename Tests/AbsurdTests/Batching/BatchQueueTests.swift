@@ -70,4 +70,42 @@ struct BatchQueueTests {
         let answer17 = queue.startIfIdle()
         #expect(!answer17)
     }
+
+    @Test func `a row that is withdrawn neither leaves nor counts, and the others keep their order`() {
+        var queue = queue(rows: 100, bytes: 100)
+        let mayStart = queue.startIfIdle()
+        #expect(mayStart)
+        let numbers = (0..<10).map { queue.join(String($0), bytes: 1, ticket: $0) }
+        for index in [0, 4, 5, 9] { queue.withdraw(numbers[index]) }
+        queue.withdraw(numbers[4])
+        #expect(queue.pendingCount == 6)
+        let leader = queue.sent()
+        #expect(leader?.row == "1")
+        // It has left, so nothing else may go in its place.
+        queue.withdraw(numbers[1])
+        let others = queue.takeMore(bytes: 1)
+        #expect(others.map(\.row) == ["2", "3", "6", "7", "8"])
+        #expect(queue.pendingCount == 0)
+        let last = queue.sent()
+        #expect(last == nil)
+        let mayStartAgain = queue.startIfIdle()
+        #expect(mayStartAgain)
+    }
+
+    @Test func `those that are withdrawn leave no places behind, whoever stays`() {
+        var queue = queue(rows: 3, bytes: 10)
+        let mayStart = queue.startIfIdle()
+        #expect(mayStart)
+        queue.join("first", bytes: 1, ticket: -1)
+        for round in 0..<1000 {
+            queue.withdraw(queue.join("gone", bytes: 1, ticket: round))
+            #expect(queue.pendingCount == 1)
+        }
+        #expect(queue.placeCount <= 2)
+        queue.join("last", bytes: 1, ticket: -2)
+        let leader = queue.sent()
+        let others = queue.takeMore(bytes: 1)
+        #expect(leader?.row == "first")
+        #expect(others.map(\.row) == ["last"])
+    }
 }

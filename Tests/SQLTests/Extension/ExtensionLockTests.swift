@@ -99,25 +99,12 @@ struct ExtensionLockTests {
         }
     }
 
-    /// What a caller does on 55P03 and 40P01: skip what is locked, then the rest one by one.
     private func finishGivingWay(
         _ queue: ExtensionQueue, _ claims: [ExtensionQueue.Claim]
     ) async throws -> [String] {
-        func finish(_ claims: [ExtensionQueue.Claim], wait: Bool) async throws -> [String]? {
-            do {
-                return try await queue.finish(claims.map { .init($0, "complete") }, wait: wait).map(\.answer)
-            } catch let error as PostgresError where ["55P03", "40P01"].contains(error.sqlState) {
-                return nil
-            }
+        try await givingWay(claims) { claims, wait in
+            try await queue.finish(claims.map { .init($0, "complete") }, wait: wait)
         }
-        if let answers = try await finish(claims, wait: true) { return answers }
-        var answers = try await finish(claims, wait: false) ?? Array(repeating: "busy", count: claims.count)
-        for index in answers.indices where answers[index] == "busy" {
-            while answers[index] == "busy" {
-                answers[index] = try await finish([claims[index]], wait: true)?[0] ?? "busy"
-            }
-        }
-        return answers
     }
 
     @Test(arguments: QueueVariant.all)
