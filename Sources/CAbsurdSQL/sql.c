@@ -127,6 +127,9 @@ static const unsigned char absurd_swift_35_wake_result_waits[] = {
 static const unsigned char absurd_swift_36_lost_workers[] = {
 #embed "../../sql/absurd_swift/36_lost_workers.sql"
 };
+static const unsigned char absurd_swift_37_strays[] = {
+#embed "../../sql/absurd_swift/37_strays.sql"
+};
 static const unsigned char absurd_swift_40_finish[] = {
 #embed "../../sql/absurd_swift/40_finish.sql"
 };
@@ -259,6 +262,7 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/34_cancel_tasks.sql", absurd_swift_34_cancel_tasks),
     FILE_ROW("absurd_swift/35_wake_result_waits.sql", absurd_swift_35_wake_result_waits),
     FILE_ROW("absurd_swift/36_lost_workers.sql", absurd_swift_36_lost_workers),
+    FILE_ROW("absurd_swift/37_strays.sql", absurd_swift_37_strays),
     FILE_ROW("absurd_swift/40_finish.sql", absurd_swift_40_finish),
     FILE_ROW("absurd_swift/41_finish_rows.sql", absurd_swift_41_finish_rows),
     FILE_ROW("absurd_swift/42_finish_complete.sql", absurd_swift_42_finish_complete),

@@ -5,8 +5,10 @@
 -- on its child's task row, so by then its registration is visible. A registration whose run is no longer
 -- parked under that token is dropped without effect.
 --
--- Locks: those of notify_results; registrations of the tasks, then of each queue the parked runs with their tasks, SKIP LOCKED.
--- A run that is locked is being claimed or cancelled, or looks for itself at its poll.
+-- Locks: those of notify_results; what the ended runs had registered, registrations of the tasks, then of each queue
+-- the parked runs with their tasks; all SKIP LOCKED. A registration that is locked is being dropped by the end of the
+-- awaited task; should that be undone, it stays until the task's next end, without effect. A run that is locked is
+-- being claimed or cancelled, or looks for itself at its poll.
 create or replace function absurd_swift.wake_result_waits(
   p_queue text,
   p_tasks uuid[],
@@ -23,7 +25,16 @@ declare
 begin
   perform absurd_swift.notify_results(p_queue, p_tasks);
   if exists (select from absurd_swift.result_waits w where w.queue = p_queue) then
-    delete from absurd_swift.result_waits w where w.queue = p_queue and w.run_id = any (p_runs);
+    with l as materialized (
+      select w.task_queue, w.task_id, w.queue, w.run_id
+      from absurd_swift.result_waits w
+      where w.queue = p_queue and w.run_id = any (p_runs)
+      for update skip locked
+    )
+    delete from absurd_swift.result_waits w
+    using l
+    where w.task_queue = l.task_queue and w.task_id = l.task_id
+      and w.queue = l.queue and w.run_id = l.run_id;
   end if;
   if p_tasks is null
     or not exists (select from absurd_swift.result_waits w where w.task_queue = p_queue)

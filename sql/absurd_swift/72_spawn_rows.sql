@@ -22,7 +22,9 @@ declare
   v_now timestamptz := absurd.current_time();
 begin
   for "position", task_id, run_id, attempt, created, sqlstate, message in execute coalesce(
-    case when not p_careful then absurd_swift.planned_call('spawn', p_queue, 8) end,
+    case when not p_careful then absurd_swift.planned_call(
+      case when v_is_partitioned then 'spawp' else 'spawn' end, p_queue, 8
+    ) end,
     absurd_swift.spawn_statement(p_queue, v_is_partitioned, p_careful)
   ) using p_task_ids, p_run_ids, p_names, p_params, p_options, v_now,
     absurd_swift.uuid_at(v_now - interval '1 day'), absurd_swift.uuid_at(v_now + interval '1 day 1 ms')

@@ -93,7 +93,8 @@ as $$
       join absurd.%1$I w on w.run_id = i.run_id
       join absurd.%2$I r on r.run_id = w.run_id
       join absurd.%5$I e on e.event_name = w.event_name
-      where w.event_name = any ($2)
+      -- "is true" keeps this a hashed lookup; "= any" would compare each wait with each name.
+      where (w.event_name in (select n.name from unnest($2) n(name))) is true
         and (w.timeout_at is null or w.timeout_at > $3)
         and (r.state = 'sleeping') is true
     ),

@@ -5,8 +5,10 @@
 -- made of the same text, which a session plans once.
 --
 -- They are an optimization and nothing else: a queue that has none is served from the text. They are named
--- kind:queue. A queue that is dropped leaves them behind, and they serve the next one of that name; migrate
--- drops those of no queue.
+-- kind:queue. A queue that is dropped leaves them behind, and they serve the next one of that name, which may be of
+-- the other storage mode; so what differs by storage mode is two kinds, and the caller chooses by the queue as it is.
+-- What differs by columns (cancel_at) is one: all queues of a database have the same, those of the schema absurd that
+-- is installed. migrate drops those of no queue.
 
 -- The kinds: arguments, and columns as "return query" wants them. No kind is longer than five bytes, since
 -- queues have up to 57 and names 63.
@@ -35,6 +37,11 @@ as $$
       '"position" integer, task_id uuid, run_id uuid, attempt integer, created boolean, sqlstate text,'
       ' message text'
     ),
+    (
+      'spawp', 'uuid[], uuid[], text[], text[], text[], timestamptz, uuid, uuid',
+      '"position" integer, task_id uuid, run_id uuid, attempt integer, created boolean, sqlstate text,'
+      ' message text'
+    ),
     ('load', 'uuid[], integer, text, bigint', '"position" integer, step text, state text'),
     (
       'renew', 'text, uuid[], timestamptz[], integer[], timestamptz',
@@ -58,6 +65,19 @@ as $$
     ('heard', 'text[], timestamptz', 'runs uuid[]'),
     ('wake', 'uuid[], text[], timestamptz', 'woken bigint'),
     ('due', '', 'due_in double precision')
+$$;
+
+-- Whether queues of a storage mode have a function of that kind: spawp is spawn for partitioned queues.
+create or replace function absurd_swift.has_kind(p_kind text, p_storage_mode text)
+  returns boolean
+  language sql
+  immutable
+as $$
+  select case p_kind
+    when 'spawn' then p_storage_mode <> 'partitioned'
+    when 'spawp' then p_storage_mode = 'partitioned'
+    else true
+  end
 $$;
 
 -- The body of a queue's own function: the statement, kept.
@@ -96,8 +116,8 @@ begin
 end;
 $$;
 
--- Statements that give queues their own functions, or renew those made of an older text, and drop those of
--- queues that are no more. p_queue NULL: all queues.
+-- Statements that give queues their own functions, or renew those made of an older text, and drop those that no
+-- queue uses: of queues that are no more, or were made anew in the other storage mode. p_queue NULL: all queues.
 --
 -- Locks: none. Returns no row when nothing is to be done.
 create or replace function absurd_swift.missing_functions(p_queue text default null)
@@ -111,12 +131,13 @@ declare
   v_body text;
 begin
   for v_function in
-    select q.queue_name, q.storage_mode, k.kind, k.arguments, k.columns, p.prosrc as body
+    select q.queue_name, k.kind, k.arguments, k.columns, p.prosrc as body
     from absurd.queues q
     cross join absurd_swift.planned_kinds() k
     left join pg_catalog.pg_proc p
       on p.pronamespace = 'absurd_swift'::regnamespace and p.proname = k.kind || ':' || q.queue_name
     where (p_queue is null or q.queue_name = p_queue)
+      and absurd_swift.has_kind(k.kind, q.storage_mode)
       and to_regclass(format('absurd.%I', 'r_' || q.queue_name)) is not null
     order by q.queue_name, k.kind
   loop
@@ -126,9 +147,8 @@ begin
         when 'claim' then absurd_swift.claim_statement(v_function.queue_name)
         when 'done' then absurd_swift.complete_statement(v_function.queue_name, true, false)
         when 'step' then absurd_swift.checkpoint_statement(v_function.queue_name, true, false)
-        when 'spawn' then absurd_swift.spawn_statement(
-          v_function.queue_name, v_function.storage_mode = 'partitioned', false
-        )
+        when 'spawn' then absurd_swift.spawn_statement(v_function.queue_name, false, false)
+        when 'spawp' then absurd_swift.spawn_statement(v_function.queue_name, true, false)
         when 'load' then absurd_swift.load_statement(v_function.queue_name)
         when 'renew' then absurd_swift.renew_statement(v_function.queue_name, true)
         when 'want' then absurd_swift.wanted_events_statement(v_function.queue_name)
@@ -155,13 +175,19 @@ begin
   end loop;
 
   return query
-    select split_part(p.proname::text, ':', 2), format('drop function %s', p.oid::regprocedure)
-    from pg_catalog.pg_proc p
-    join absurd_swift.planned_kinds() k on p.proname like k.kind || ':%'
-    where p.pronamespace = 'absurd_swift'::regnamespace
-      and p_queue is null
+    select f.queue_name, f.statement
+    from (
+      select k.kind, substr(p.proname::text, length(k.kind) + 2) as queue_name,
+        format('drop function %s', p.oid::regprocedure) as statement
+      from pg_catalog.pg_proc p
+      join absurd_swift.planned_kinds() k on starts_with(p.proname::text, k.kind || ':')
+      where p.pronamespace = 'absurd_swift'::regnamespace
+    ) f
+    where (p_queue is null or f.queue_name = p_queue)
       and not exists (
-        select from absurd.queues q where k.kind || ':' || q.queue_name = p.proname
-      );
+        select from absurd.queues q
+        where q.queue_name = f.queue_name and absurd_swift.has_kind(f.kind, q.storage_mode)
+      )
+    order by f.queue_name, f.kind;
 end;
 $$;

@@ -57,6 +57,7 @@ begin
       ('absurd_swift', 'await_event', 'worker'),
       ('absurd_swift', 'await_task', 'worker'),
       ('absurd_swift', 'finish', 'worker'),
+      ('absurd_swift', 'give_back_strays', 'worker'),
       ('absurd_swift', 'arm', 'worker'),
       ('absurd_swift', 'disarm', 'worker'),
       ('absurd_swift', 'due_in', 'worker viewer operator'),
@@ -145,7 +146,7 @@ $roles$;
 -- inner absurd_swift: checkpoint_rest checkpoint_rows checkpoint_statement claim_lock claim_statement claim_task_join
 -- inner absurd_swift: complete_statement delete_late_waits_statement due_in_statement emit_rows emit_statement
 -- inner absurd_swift: fail_each fail_expired fail_runs fail_runs_of finish_complete finish_fail finish_park
--- inner absurd_swift: finish_rest finish_rows has_cancel_at has_duplicates hold_events_statement holds_runs
+-- inner absurd_swift: finish_rest finish_rows has_cancel_at has_duplicates has_kind hold_events_statement holds_runs
 -- inner absurd_swift: is_cancellation_policy is_event_wait is_over is_suspect is_task_wait json_join load_statement
 -- inner absurd_swift: lock_awaited_events lock_claims lock_waiting_runs_statement look_at_tasks missing_functions
 -- inner absurd_swift: notify_results notify_wake options_join parked_rest parse_json parse_spawn_options

@@ -37,9 +37,10 @@ extension AbsurdClient {
         try await spawn(SpawnRequest(taskName, params: params, on: queue, options: options), output: .codable)
     }
 
-    /// Spawns many tasks, of one queue or several, with one statement for each queue.
+    /// Spawns many tasks, of one queue or several, in one transaction for each queue.
     ///
-    /// Every queue's tasks are spawned together or not at all. The handles are in the order of the requests.
+    /// Every queue's tasks are spawned together or not at all, in statements of at most 2,000 tasks and about 8 MB. The
+    /// handles are in the order of the requests.
     ///
     /// - Throws: As ``spawn(_:_:idempotencyKey:options:)``; a refused request is named by its position from 0.
     @discardableResult
@@ -115,16 +116,22 @@ extension AbsurdClient {
         _ requests: [SpawnRequest], _ positions: [Int], on queue: String
     ) async throws -> [SpawnedTask] {
         let rows = try requests.map { try SpawnRow($0, identifiers) }
-        let statement = SpawnStatement(queue: queue, rows: rows)
+        let parts = SpawnParts(rows)
         return try await translatingErrors(queue: queue) {
             try await resendingAfterConflict {
                 try await pool.withTransaction { connection in
-                    let answers = try statement.decode(
-                        try await connection.query(SpawnStatement.sql, statement.parameters))
-                    return try zip(answers, zip(rows, positions)).map { answer, row in
-                        try answer.task(
-                            named: row.0.taskName, place: rows.count == 1 ? "" : " (request \(row.1))")
+                    var tasks = [SpawnedTask?](repeating: nil, count: rows.count)
+                    for part in parts.parts {
+                        let statement = SpawnStatement(queue: queue, rows: part.map { rows[$0] })
+                        let answers = try statement.decode(
+                            try await connection.query(SpawnStatement.sql, statement.parameters))
+                        for (index, answer) in zip(part, answers) {
+                            tasks[index] = try answer.task(
+                                named: rows[index].taskName,
+                                place: rows.count == 1 ? "" : " (request \(positions[index]))")
+                        }
                     }
+                    return tasks.compactMap(\.self)
                 }
             }
         }

@@ -13,6 +13,8 @@ public import ServiceLifecycle
 /// Calls throw ``AbsurdError``. A call that was cancelled throws `CancellationError`.
 public final class AbsurdClient: Service, Sendable {
     package let pool: PostgresPool
+    /// How long the server executes one statement at most.
+    package let statementTimeout: Duration
     package let hooks: Hooks
     package let logger: Logger
     package let identifiers = IdentifierMaker()
@@ -34,6 +36,7 @@ public final class AbsurdClient: Service, Sendable {
         let settings = try configuration.postgres()
         let pool = PostgresPool(configuration: settings, logger: logger)
         self.pool = pool
+        self.statementTimeout = configuration.statementTimeout
         self.wakeUps = WakeUps(
             pool: pool, settings, listens: configuration.listens,
             fallbackInterval: configuration.fallbackInterval, logger: logger)

@@ -15,6 +15,7 @@ package struct SpawnRow: Sendable {
     package let taskName: String
     package let params: JSONText
     package let options: JSONText
+    package let idempotencyKey: String?
 
     package init(_ request: SpawnRequest, _ identifiers: IdentifierMaker) throws {
         taskID = identifiers.next()
@@ -22,6 +23,7 @@ package struct SpawnRow: Sendable {
         taskName = request.taskName
         params = request.params
         options = try request.options.encoded()
+        idempotencyKey = request.options.idempotencyKey
     }
 
     package var byteCount: Int { params.byteCount + options.byteCount + taskName.utf8.count + 64 }

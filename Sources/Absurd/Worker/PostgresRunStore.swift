@@ -118,6 +118,13 @@ package struct PostgresRunStore: RunStore {
         }
     }
 
+    package func giveBackStrays(known: [ClaimKey], holder: ClaimHolder, isEndless: Bool) async throws -> Int {
+        let rows = try await send(
+            "select absurd_swift.give_back_strays($1, $2, $3, $4, $5)",
+            fence(holder, known) + [.bool(isEndless)])
+        return Int(try rows.first?.decode(0, as: Int32.self) ?? 0)
+    }
+
     package func awaitEvent(
         _ writes: [EventWait], holder: ClaimHolder, wait: Bool
     ) async throws -> [WaitAnswer] {

@@ -1,4 +1,5 @@
 import Logging
+import Synchronization
 
 extension WorkerSession {
     /// Asks at a third of the claim timeout whether the claims still stand, renews those that renew themselves, and says
@@ -11,6 +12,7 @@ extension WorkerSession {
         while await sleep(until: nextLook) {
             let now = ContinuousClock.now
             tell(now)
+            wakeForStrays(at: now)
             guard now >= nextLook else { continue }
             let executions = worker.slotTable.executions.filter {
                 now - $0.since >= interval / 2 && $0.context.writer === writer
@@ -25,7 +27,9 @@ extension WorkerSession {
         // A handler that starts meanwhile has its claim for longer than this; one that is cancelled is told of later.
         let soon = ContinuousClock.now + .seconds(10)
         let lapses = worker.slotTable.executions.compactMap(\.context.nextLapse)
-        let end = lapses.reduce(min(nextLook, soon), min)
+        var end = lapses.reduce(min(nextLook, soon), min)
+        // One that is due already waits for the claim loop.
+        if let look = doubt.withLock(\.nextLook) { end = min(end, max(look, .now + .milliseconds(100))) }
         return (try? await Task.sleep(until: end, clock: .continuous)) != nil
     }
 

@@ -40,7 +40,10 @@ extension WorkerSession {
         try? await finishingDespiteCancellation {
             await withTaskGroup(of: Void.self) { group in
                 // Without it the others find out in a while.
-                group.addTask { if (try? await store.deregister(id)) == true { registry.leave(id) } }
+                group.addTask {
+                    await self.giveBackLastStrays()
+                    if (try? await store.deregister(id)) == true { registry.leave(id) }
+                }
                 // Cancelled when the answer comes first.
                 group.addTask { try? await Task.sleep(for: .seconds(2)) }
                 await group.next()

@@ -14,6 +14,8 @@ package final class WorkerSession: Sendable {
     let watched: WakeUps.Watched
     private let executions = LeavableTasks()
     private let idling = Mutex(Idling())
+    /// Whether claims may have left runs that this worker does not know of.
+    let doubt = Mutex(ClaimDoubt())
 
     /// Where this worker waits while it has nothing to do.
     private struct Idling {
@@ -80,10 +82,12 @@ package final class WorkerSession: Sendable {
         var absence = Backoff(
             base: options.pollInterval, cap: min(options.maxBackoff, max(options.pollInterval, .seconds(1))))
         var claims = ClaimTimer()
+        var size = ClaimSize()
         var permit: ClaimPermit?
         while lifecycle.stage == .running {
             let ticket = worker.room.ticket()
-            let limit = min(options.batchSize ?? .max, worker.slotTable.freeCount)
+            await giveBackStrays()
+            let limit = min(options.batchSize ?? .max, size.limit, worker.slotTable.freeCount)
             guard limit > 0 else {
                 permit = nil
                 worker.pulse.enter(.full)
@@ -97,6 +101,7 @@ package final class WorkerSession: Sendable {
                 request.isRegistered = isRegistered
                 worker.pulse.enter(.claiming)
                 let runs = try await worker.store.claim(request)
+                size.claimed(runs)
                 permit?.report(claimed: runs.count, isFull: runs.count >= limit)
                 permit = nil
                 worker.outages.succeeded(observer.logger)
@@ -115,6 +120,8 @@ package final class WorkerSession: Sendable {
                 lose()
             } catch let error as PostgresError where error.sqlState != nil || error.isTransient {
                 permit = nil
+                doubtClaim(after: error)
+                size.failed(error, limit: limit)
                 let pause = error.isTransient ? absence.next() : backoff.next()
                 worker.outages.failed(error, observer.logger)
                 let message = AbsurdError(error, queue: worker.queue).message
@@ -148,6 +155,12 @@ extension WorkerSession {
         }
         if isOver { return nil }
         return await watched.watch.idle(seat, pollInterval: worker.options.pollInterval)
+    }
+
+    /// Has the claim loop go round once although there may be neither work nor room.
+    func interruptWaiting() {
+        room.signal()
+        idling.withLock(\.seat)?.give(nil)
     }
 
     /// Ends the waiting for work or for room when the end has come.

@@ -27,6 +27,7 @@ extension Doctor {
             from absurd_swift.missing_triggers()
             where not has_table_privilege(format('absurd.%I', 'r_' || queue_name), 'TRIGGER')
             """)
+        // Functions that dropped queues have left behind harm nobody.
         for (function, consequence) in [
             ("missing_indexes", "lacks an index: claims read its whole backlog"),
             ("missing_functions", "lacks functions of its own, or has old ones: small batches are slower"),
@@ -36,7 +37,7 @@ extension Doctor {
                 """
                 select distinct 'warning' as status, format('queue ''%s'' %s', queue_name, $1::text) as text,
                   'absurd migrate, as the owner of the schemas' as remedy
-                from absurd_swift.\(function)()
+                from absurd_swift.\(function)() where queue_name in (select q.queue_name from absurd.queues q)
                 """, [.text(consequence)])
         }
         return found

@@ -203,6 +203,12 @@ struct DoctorTests {
         #expect(found.contains { $0.hasPrefix("queue 'orders' lacks functions of its own") })
         try await succeeding("migrate")
         #expect(problems("queues", in: try await examine()).isEmpty)
+        // What a dropped queue leaves behind is nobody's problem.
+        try await withClient {
+            try await $0.createQueue("dropped")
+            try await $0.dropQueue("dropped")
+        }
+        #expect(problems("queues", in: try await examine()).isEmpty)
         try await execute("drop table absurd.w_orders")
         #expect(
             problems("queues", in: try await examine()).map(\.text) == ["queue 'orders' lacks tables"])

@@ -48,6 +48,48 @@ struct LostCommitTests {
         }
     }
 
+    /// Claims do not wait for standbys, but those that have swept do.
+    @Test func `a claim that counts without an answer costs its runs no attempt`() async throws {
+        try await EphemeralPostgres.withServer { server in
+            var configuration = AbsurdConfiguration(server.connectionString)
+            configuration.statementTimeout = .seconds(300)
+            let client = try AbsurdClient(configuration, logger: .quiet)
+            try await client.migrate()
+            try await client.createQueue("default")
+            let target = PostgresConfiguration(connectionString: server.connectionString)
+            let admin = try await PostgresConnection.connect(target, logger: .quiet)
+            let producer = try await PostgresConnection.connect(target, logger: .quiet)
+            for session in [admin, producer] { try await session.execute(script: "set synchronous_commit = local") }
+            let handler = Handler("once") { .complete(.integer(Int64($0.attempt))) }
+            let options = testOptions { $0.claimTimeout = .seconds(3600) }
+            let pool = try WorkerPool(client, queue: "default", handlers: [handler], options: options)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await pool.run() }
+                try await eventually("the worker is registered") {
+                    try await count("absurd_swift.workers", admin) == 1
+                }
+                try await losing("absurd_swift.claim", admin) {
+                    // A claim to sweep, which sets free the last attempt for the same statement.
+                    try await producer.execute(
+                        script: """
+                            begin;
+                            select absurd.spawn_task('default', 'once', '{}', '{"max_attempts": 2}');
+                            select absurd.claim_task('default', 'ghost', 1, 1);
+                            update absurd.r_default set claim_expires_at = now() - interval '1 s';
+                            commit
+                            """)
+                }
+                try await eventually("the task is completed in its last attempt") {
+                    try await count("absurd.t_default where completed_payload = '2'", admin) == 1
+                }
+                group.cancelAll()
+            }
+            await client.close()
+            await producer.close()
+            await admin.close()
+        }
+    }
+
     /// Runs `body` while commits hang, ends the session whose commit of that statement does, and lets commits pass.
     private func losing<Result: Sendable>(
         _ statement: String, _ admin: PostgresConnection,

@@ -42,6 +42,28 @@ struct SpawnTests {
         }
     }
 
+    @Test func `many are spawned by several statements, all or none, in the order of the requests`() async throws {
+        try await withClient { client in
+            var requests = try (0..<4500).map { number in
+                try SpawnRequest(
+                    "t", params: .integer(Int64(number)),
+                    options: SpawnOptions(idempotencyKey: "\(number % 4400)"))
+            }
+            let tasks = try await client.spawnMany(requests)
+            #expect(tasks.count(where: \.wasCreated) == 4400)
+            #expect(zip(tasks[4400...], tasks).allSatisfy { $0.taskID == $1.taskID })
+            let row = try await client.pool.query(
+                "select params::text as number from absurd.t_default where task_id = $1",
+                [.uuid(tasks[4321].taskID.uuid)])[0]
+            #expect(try row.decode("number", as: String.self) == "4321")
+            requests = try requests.map { try SpawnRequest($0.taskName, params: nil) }
+            requests[4499] = try SpawnRequest("bad", params: "a\u{0}b")
+            let error = await #expect(throws: AbsurdError.self) { try await client.spawnMany(requests) }
+            #expect(error?.message.contains("(request 4499)") == true)
+            #expect(try await client.pool.query("select count(*) from absurd.t_default")[0].decode(0) == 4400)
+        }
+    }
+
     @Test func `an idempotency key spawns once, also from sixteen callers at a time`() async throws {
         try await withClient { client in
             let handles = try await withThrowingTaskGroup(of: TaskHandle<JSONValue>.self) { group in
@@ -215,5 +237,33 @@ struct SchemaTests {
         #expect(names == names.sorted())
         #expect(AbsurdSchema.sql(.base).contains("absurd.spawn_task"))
         #expect(!AbsurdSchema.sql(.extension).contains("create or replace function absurd."))
+    }
+}
+
+struct SpawnPartsTests {
+    private func rows(_ requests: [(key: String?, size: Int)]) throws -> [SpawnRow] {
+        let identifiers = IdentifierMaker()
+        identifiers.setClock(databaseNow: PostgresTimestamp(microseconds: 0))
+        return try requests.map { key, size in
+            try SpawnRow(
+                SpawnRequest(
+                    "t", params: .string(String(repeating: "x", count: size)),
+                    options: SpawnOptions(idempotencyKey: key)), identifiers)
+        }
+    }
+
+    @Test func `rows are divided by number and by bytes, and a large one goes alone`() throws {
+        let few = try rows(Array(repeating: (nil, 10), count: 5))
+        #expect(SpawnParts(few).parts == [[0, 1, 2, 3, 4]])
+        #expect(SpawnParts(few, limits: BatchLimits(rows: 2)).parts == [[0, 1], [2, 3], [4]])
+        let mixed = try rows([(nil, 10), (nil, 5000), (nil, 10), (nil, 10)])
+        #expect(SpawnParts(mixed, limits: BatchLimits(rows: 9, bytes: 1000)).parts == [[0], [1], [2, 3]])
+        #expect(SpawnParts([]).parts == [])
+    }
+
+    @Test func `keys that take several statements are taken in order, those without come last`() throws {
+        let keyed = try rows([("c", 1), (nil, 1), ("a", 1), ("b", 1), ("a", 1)])
+        #expect(SpawnParts(keyed).parts == [[0, 1, 2, 3, 4]])
+        #expect(SpawnParts(keyed, limits: BatchLimits(rows: 2)).parts == [[2, 4], [3, 0], [1]])
     }
 }

@@ -3,33 +3,75 @@ import LibPQ
 import Synchronization
 
 /// The real store, whose connection is lost once for each kind of statement: before it, or after it took effect.
+///
+/// Of the claims it is the first that has runs.
 final class LosingStore: RunStore {
-    enum Moment: Sendable { case before, after }
+    enum Moment: Sendable {
+        case before, after
+        /// Only claims, which take effect after the first look for their runs.
+        case late
+    }
 
     private let base: PostgresRunStore
     private let moment: Moment
     private let lost = Mutex<[String: Int]>([:])
+    private let lateClaim = Mutex<ClaimRequest?>(nil)
+    private let lateRuns = Mutex(0)
 
     init(_ base: PostgresRunStore, _ moment: Moment) {
         self.base = base
         self.moment = moment
     }
 
+    /// How many runs the late claim had.
+    var lateRunCount: Int { lateRuns.withLock(\.self) }
+
     /// How many connections were lost in statements of each kind.
     var losses: [String: Int] { lost.withLock(\.self) }
 
     private func losing<Answer>(_ kind: String, _ send: () async throws -> Answer) async throws -> Answer {
-        let isFirst = lost.withLock { lost in
-            guard lost[kind] == nil else { return false }
-            lost[kind] = 1
-            return true
-        }
-        guard isFirst else { return try await send() }
+        guard moment != .late, isFirst(kind) else { return try await send() }
         if moment == .after { _ = try await send() }
         throw PostgresError(.connectionLost, "the connection was cut")
     }
 
-    func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] { try await base.claim(request) }
+    private func isFirst(_ kind: String) -> Bool {
+        lost.withLock { lost in
+            guard lost[kind] == nil else { return false }
+            lost[kind] = 1
+            return true
+        }
+    }
+
+    func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] {
+        switch moment {
+        case .before:
+            return try await losing("claim") { try await base.claim(request) }
+        case .after:
+            let runs = try await base.claim(request)
+            guard !runs.isEmpty, isFirst("claim") else { return runs }
+        case .late:
+            guard isFirst("claim") else { return try await base.claim(request) }
+            lateClaim.withLock { $0 = request }
+        }
+        throw PostgresError(.connectionLost, "the connection was cut")
+    }
+
+    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder, isEndless: Bool) async throws -> Int {
+        let count = try await losing("give back") {
+            try await base.giveBackStrays(known: known, holder: holder, isEndless: isEndless)
+        }
+        let request = lateClaim.withLock { claim in
+            defer { claim = nil }
+            return claim
+        }
+        if let request {
+            let runs = try await base.claim(request)
+            lateRuns.withLock { $0 = runs.count }
+        }
+        return count
+    }
+
     func checkReadiness(queue: String) async throws { try await base.checkReadiness(queue: queue) }
     func register(_ entry: RegistryEntry) async throws -> Bool { try await base.register(entry) }
     func deregister(_ worker: String) async throws -> Bool { try await base.deregister(worker) }

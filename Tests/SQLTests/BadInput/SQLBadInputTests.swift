@@ -111,7 +111,7 @@ struct SQLBadInputTests {
                     "renew", "await_event",
                     "await_task", "finish", "arm", "disarm", "due_in", "make_triggers", "make_functions",
                     "missing_triggers",
-                    "missing_indexes", "missing_functions",
+                    "missing_indexes", "missing_functions", "give_back_strays",
                 ]),
                 .textArray([
                     "create_queue", "list_queues", "get_queue_policy", "set_queue_policy",

@@ -164,4 +164,34 @@ struct ExtensionTaskWaitTests {
             #expect(try await queue.awaitTask([(parent, "s", child.task)]).map(\.answer) == ["received"])
         }
     }
+
+    /// The end of the awaited task may be dropping it at that moment.
+    @Test(arguments: QueueVariant.unpartitioned)
+    func `a task that ends does not wait for its registration, which somebody else holds`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            let parents = [try await queue.claimNew(), try await queue.claimNew()]
+            let child = try await queue.spawn(["child"])[0]
+            for parent in parents { _ = try await queue.awaitTask([(parent, "s", child)]) }
+            try await queue.run(
+                "update absurd.r_q set available_at = absurd.current_time() where state = 'sleeping'")
+            let resumed = try await queue.claim().filter { $0.task != child }
+            #expect(resumed.count == 2)
+            let other = try await queue.elsewhere()
+            try await other.connection.withTransaction { transaction in
+                let held = try await transaction.query("select 1 from absurd_swift.result_waits for update")
+                #expect(held.count == 2)
+                for (parent, wait) in zip(resumed, [false, true]) {
+                    #expect(
+                        try await queue.finish([.init(parent, "complete")], wait: wait).map(\.answer) == ["done"])
+                }
+            }
+            // Left behind, without effect, until the awaited task ends.
+            #expect(try await queue.text("select count(*)::text from absurd_swift.result_waits") == "2")
+            #expect(try await queue.cancel([child]).map(\.answer) == ["cancelled"])
+            #expect(try await queue.text("select count(*)::text from absurd_swift.result_waits") == "0")
+            #expect(try await queue.count("t", where: "state = 'completed'") == 2)
+        }
+    }
 }

@@ -63,14 +63,62 @@ struct PlannedFunctionTests {
         }
     }
 
-    @Test func `a queue that is made anew under their name is served by them`() async throws {
-        try await QueueVariant.all[0].withQueue { queue in
+    /// Spawned by the functions of its storage mode, or from the text, never by those of the other mode.
+    @Test(arguments: QueueVariant.all)
+    func `a queue that is made anew in the other storage mode keeps its idempotency keys`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            let keyed = #"{"idempotency_key": "k"}"#
+            for isRenewed in [false, true] {
+                let modes = [variant, variant.inOtherMode].map(\.storageMode)
+                for mode in isRenewed ? modes.reversed() : modes {
+                    // The functions of the mode before are there, and their plans are kept in this session.
+                    try await queue.run("select absurd.drop_queue('q')")
+                    try await queue.create(mode)
+                    if isRenewed { try await queue.run("select absurd_swift.make_functions('q')") }
+                    let first = try await queue.spawn(["task", "task"], options: keyed)
+                    #expect(first[0] == first[1])
+                    #expect(try await queue.spawn(["task"], options: keyed) == [first[0]])
+                    #expect(try await queue.count("t") == 1)
+                    #expect(try await queue.count("r") == 1)
+                    if mode == "partitioned" { #expect(try await queue.count("i") == 1) }
+                    let claim = try #require(try await queue.claim().first)
+                    #expect(try await queue.finish([.init(claim, "complete")]).map(\.answer) == ["done"])
+                    if !isRenewed { try await queue.makeMissingFunctions() }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
+    func `those of the other storage mode are dropped when the queue is given its own`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
             try await queue.makeMissingFunctions()
-            _ = try await queue.claimNew()
+            let before = try await functions(queue)
             try await queue.run("select absurd.drop_queue('q')")
-            try await queue.create("partitioned")
-            _ = try await queue.claimNew()
-            #expect(try await queue.count("r") == 1)
+            try await queue.create(variant.inOtherMode.storageMode)
+            try await queue.makeMissingFunctions()
+            let changed = Set(try await functions(queue)).symmetricDifference(before)
+            #expect(changed == ["spawn:q", "spawp:q"])
+            #expect(try await queue.text("select count(*)::text from absurd_swift.missing_functions()") == "0")
+        }
+    }
+
+    @Test func `those of queues that are no more are listed under the whole name`() async throws {
+        try await QueueVariant.all[0].withQueue { queue in
+            var odd = queue
+            odd.name = "a:b:c"
+            try await odd.create("unpartitioned")
+            try await odd.makeMissingFunctions()
+            try await queue.makeMissingFunctions()
+            try await queue.run("select absurd.drop_queue('a:b:c')")
+            let names = "select string_agg(distinct queue_name, ', ') from absurd_swift.missing_functions($1)"
+            #expect(try await queue.text(names, [.null]) == "a:b:c")
+            #expect(try await queue.text(names, [.text("a:b:c")]) == "a:b:c")
+            #expect(try await queue.text(names, [.text("q")]) == nil)
         }
     }
 }

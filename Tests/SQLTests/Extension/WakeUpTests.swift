@@ -67,7 +67,7 @@ struct WakeUpTests {
     func `whatever makes a run due notifies, and claims and ends do not`(_ variant: QueueVariant) async throws
     {
         try await withListener(variant) { queue, listener in
-            _ = try await queue.spawn(["a", "b", "c", "d", "e", "f"])
+            _ = try await queue.spawn(["a", "b", "c", "d", "e", "f", "g"])
             _ = try await listener.arm()
             func notified(_ work: () async throws -> Void) async throws -> Bool {
                 try await work()
@@ -84,6 +84,7 @@ struct WakeUpTests {
             #expect(
                 try await notified { _ = try await queue.finish([.init(claims[3], "sleep", delay: 0.1)]) })
             #expect(try await notified { _ = try await queue.finish([.init(claims[4], "release")]) })
+            #expect(try await notified { _ = try await queue.giveBackStrays(of: "w", knowing: [claims[5]]) })
             // Parking notifies too: its deadline may come before the time the idle workers sleep to.
             #expect(try await notified { _ = try await queue.awaitEvent([(claims[5], "s", "e")]) })
             #expect(try await notified { try await queue.emit("e") })

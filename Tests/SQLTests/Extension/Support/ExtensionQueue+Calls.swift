@@ -35,6 +35,23 @@ extension ExtensionQueue {
         return try rows.map { try $0.decode("task_id") }
     }
 
+    struct Spawned: Sendable {
+        var task: UUID
+        var isNew: Bool
+    }
+
+    /// One call for all rows, each with options of its own.
+    @discardableResult
+    func spawnTogether(_ rows: [(name: String, options: String)]) async throws -> [Spawned] {
+        try await connection.query(
+            "select task_id, created from absurd_swift.spawn($1, null, null, $2, $3, $4) order by position",
+            [
+                .text(name), .textArray(rows.map(\.name)), .textArray(rows.map { _ in "{}" }),
+                .textArray(rows.map(\.options)),
+            ]
+        ).map { Spawned(task: try $0.decode("task_id"), isNew: try $0.decode("created")) }
+    }
+
     func claim(
         limit: Int64 = 10, worker: String = "w", timeout: Int64 = 30, from due: PostgresTimestamp? = nil,
         sweeps: Bool = true, isRegistered: Bool = false, isRelaxed: Bool = false
@@ -95,6 +112,18 @@ extension ExtensionQueue {
               from absurd_swift.renew($1, $2, $3, $4, $5, $6) order by position
             """,
             fence(claims) + [.intArray(claims.map { _ in timeout }), .bool(wait)])
+    }
+
+    /// Gives back what a worker holds beside these claims; returns how many runs.
+    func giveBackStrays(
+        of worker: String, knowing claims: [Claim] = [], isEndless: Bool = false
+    ) async throws -> Int {
+        try await connection.query(
+            "select absurd_swift.give_back_strays($1, $2, $3, $4, $5)",
+            [
+                .text(name), .text(worker), .uuidArray(claims.map(\.run)),
+                .timestampArray(claims.map(\.token)), .bool(isEndless),
+            ])[0].decode(0)
     }
 
     func awaitEvent(

@@ -13,6 +13,11 @@ struct QueueVariant: Sendable, CustomTestStringConvertible {
     /// For what does not touch the storage mode.
     static let unpartitioned = all.filter { $0.storageMode == "unpartitioned" }
 
+    var inOtherMode: QueueVariant {
+        QueueVariant(
+            contents: contents, storageMode: storageMode == "partitioned" ? "unpartitioned" : "partitioned")
+    }
+
     var testDescription: String { "\(contents), \(storageMode)" }
 
     /// Runs `body` with a queue of this kind in a database of its own.

@@ -18,6 +18,21 @@ protocol Twin: Sendable {
     func awaitEvent(_ name: String, step: String, event: String, timeout: Int64?) async throws
     func cancel(_ name: String) async throws
     func emit(_ event: String, _ payload: String) async throws
+
+    // Several rows: one call, or one after the other.
+    func spawn(_ rows: [(name: String, options: String)]) async throws
+    func checkpoint(_ rows: [(name: String, step: String, state: String)]) async throws
+    func finish(_ rows: [TwinFinish]) async throws
+    func extend(_ names: [String], by seconds: Int64) async throws
+    func emit(_ rows: [(event: String, payload: String)]) async throws
+}
+
+/// One row of a call that ends or parks executions.
+enum TwinFinish: Sendable {
+    case complete(String, String)
+    /// Without a delay by the retry strategy.
+    case fail(String, String, after: Double?)
+    case sleep(String, seconds: Double)
 }
 
 extension Twin {
@@ -28,6 +43,11 @@ extension Twin {
             update absurd."r_\(queue.name)" set claim_expires_at = absurd.current_time()
              where task_id = $1 and state = 'running'
             """, [.uuid(try await task(name))])
+    }
+
+    func retry(_ name: String) async throws {
+        try await queue.run(
+            "select absurd.retry_task($1, $2)", [.text(queue.name), .uuid(try await task(name))])
     }
 
     func task(_ name: String) async throws -> UUID {
@@ -78,13 +98,13 @@ extension Twin {
 struct ContractTwin: Twin {
     var queue: ExtensionQueue
 
-    private func run(_ name: String) async throws -> SQLParameter {
+    func run(_ name: String) async throws -> SQLParameter {
         let rows = try await queue.connection.query(
             "select last_attempt_run from absurd.\"t_\(queue.name)\" where task_name = $1", [.text(name)])
         return .uuid(try rows[0].decode(0))
     }
 
-    private func call(_ sql: String, _ parameters: [SQLParameter]) async throws {
+    func call(_ sql: String, _ parameters: [SQLParameter]) async throws {
         try await queue.run(sql, [.text(queue.name)] + parameters)
     }
 
@@ -143,7 +163,7 @@ final class BatchTwin: Twin {
         self.queue = queue
     }
 
-    private func claim(of name: String) throws -> ExtensionQueue.Claim {
+    func claim(of name: String) throws -> ExtensionQueue.Claim {
         try #require(claims.withLock { $0[name] })
     }
 
