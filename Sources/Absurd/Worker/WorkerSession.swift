@@ -159,7 +159,7 @@ extension WorkerSession {
 
     /// Has the claim loop go round once although there may be neither work nor room.
     func interruptWaiting() {
-        room.signal()
+        worker.room.signal()
         idling.withLock(\.seat)?.give(nil)
     }
 
