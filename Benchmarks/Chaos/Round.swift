@@ -97,6 +97,11 @@ struct Round {
             select count(*) from absurd.r_\(chaosQueue)
              where failure_reason ->> 'name' in ('$WorkerLost', '$ClaimTimeout')
             """)
+        figures.givenUp = try await count("select count(*) from history.timeouts")
+        figures.renewals = try await count("select count(*) from history.renewals")
+        figures.overruns = try await count(
+            "select count(*) from absurd.r_\(chaosQueue) where failure_reason ->> 'name' = '$AttemptTimeout'")
+        figures.retried = try await count("select count(distinct task_id) from history.retried")
         for fault in plan.faults { figures.faults[fault.kind, default: 0] += 1 }
         return figures
     }
