@@ -71,6 +71,22 @@ package final class WorkerProcess: Sendable {
 
     package var isAlive: Bool { process.isRunning }
 
+    /// How it ended; nil while it is alive.
+    package var end: End? {
+        guard !process.isRunning else { return nil }
+        return End(isSignal: process.terminationReason == .uncaughtSignal, status: process.terminationStatus)
+    }
+
+    /// The end of a process: its exit status, or the signal that ended it.
+    package struct End: Sendable, CustomStringConvertible {
+        let isSignal: Bool
+        let status: Int32
+
+        /// What a graceful stop comes to.
+        package var isClean: Bool { !isSignal && status == 0 }
+        package var description: String { isSignal ? "signal \(status)" : "exit status \(status)" }
+    }
+
     /// Stops its threads, without anybody being told (SIGSTOP), or has them go on.
     package func pause() { Foundation.kill(processID, SIGSTOP) }
     package func resume() { Foundation.kill(processID, SIGCONT) }

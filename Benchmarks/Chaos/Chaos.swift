@@ -17,8 +17,8 @@ struct Chaos: AsyncParsableCommand {
     @Option(help: "How many seeds.")
     var seeds = 200
 
-    @Option(help: "The first seed.")
-    var first: UInt64 = 1
+    @Option(help: "The first seed. One by chance, which is printed, unless it is given.")
+    var first: UInt64?
 
     @Option(help: "This seed only.")
     var seed: UInt64?
@@ -30,9 +30,10 @@ struct Chaos: AsyncParsableCommand {
     var bound = 60
 
     @Option(
-        help:
-            "A folder for the server's data and the workers' logs, which are kept. The databases are called seed_N."
-    )
+        help: """
+            A folder for the server's data and the workers' logs, which are kept. Without it they are kept when a seed \
+            fails, in a folder that is printed. The databases are called seed_N.
+            """)
     var keep: String?
 
     @Option(help: "A file of SQL that breaks the engine before each round, to see that the checks notice.")
@@ -40,6 +41,31 @@ struct Chaos: AsyncParsableCommand {
 
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
+        let folder = keep ?? NSTemporaryDirectory() + "absurd-chaos-\(UInt32.random(in: .min ... .max))"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let outcome: (total: Figures, failed: [UInt64])
+        do {
+            outcome = try await rounds(in: folder)
+        } catch {
+            print("Chaos: ended early; what there is is kept in \(folder)")
+            throw error
+        }
+        let (total, failed) = outcome
+        print("\nChaos: \(total.rounds) seeds, \(failed.count) of them broke a promise")
+        for line in total.lines { print("  \(line)") }
+        guard failed.isEmpty else {
+            print("  the server's data and the workers' logs are in \(folder)")
+            for seed in failed { print("  seed_\(seed) again: \(command(seed))") }
+            throw ExitCode(1)
+        }
+        if keep == nil { try? FileManager.default.removeItem(atPath: folder) }
+        guard total.rounds > 0 else {
+            print("  there was no time for one round, so nothing was checked")
+            throw ExitCode(1)
+        }
+    }
+
+    private func rounds(in folder: String) async throws -> (total: Figures, failed: [UInt64]) {
         let start = ContinuousClock.now
         var options = EphemeralPostgres.Options()
         options.isDurable = true
@@ -47,27 +73,22 @@ struct Chaos: AsyncParsableCommand {
         // It listens on 127.0.0.1 only, and holds nothing.
         options.authentication = .trust
         options.maxConnections = 300
-        options.dataDirectory = keep.map { $0 + "/data" }
-        let logs = keep ?? NSTemporaryDirectory() + "absurd-chaos-\(getpid())"
-        try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
+        options.dataDirectory = folder + "/data"
+        let first = first ?? UInt64.random(in: 1...999_999)
+        let chosen = seed.map { [$0] } ?? Array(first..<first + UInt64(max(seeds, 0)))
+        if seed == nil { progress("seeds from \(first) on") }
         var (total, failed) = (Figures(), [UInt64]())
         try await EphemeralPostgres.withServer(options) { server in
-            for number in seed.map({ [$0] }) ?? Array(first..<first + UInt64(seeds)) {
+            for number in chosen {
                 if let minutes, (ContinuousClock.now - start).seconds + Self.longRound > minutes * 60 {
                     break
                 }
-                let result = try await round(number, server, logs: logs)
+                let result = try await round(number, server, logs: folder)
                 total.add(result.figures)
                 if !result.broken.isEmpty { failed.append(number) }
             }
         }
-        if keep == nil, failed.isEmpty { try? FileManager.default.removeItem(atPath: logs) }
-        print("\nChaos: \(total.rounds) seeds, \(failed.count) of them broke a promise")
-        for line in total.lines { print("  \(line)") }
-        guard failed.isEmpty else {
-            print("  failed: \(failed.map(String.init).joined(separator: ", ")); logs of workers in \(logs)")
-            throw ExitCode(1)
-        }
+        return (total, failed)
     }
 
     /// Seconds that a round lasts when its faults come late and its claims run out.
@@ -83,23 +104,39 @@ struct Chaos: AsyncParsableCommand {
         defer { try? handle.close() }
         try await administer(
             server, "drop database if exists \(name) with (force)", "create database \(name)")
-        let address = server.connectionString(database: name, over: .unixSocket)
-        let fleet = try ChaosFleet(server, database: name, log: handle)
-        defer { fleet.end() }
-        let result = try await withAbsurd(AbsurdConfiguration(address), logger: .critical) { client in
-            try await client.migrate()
-            let database = PrivateDatabase(connectionString: address, client: client)
-            if let sabotage { try await database.execute(String(contentsOfFile: sabotage, encoding: .utf8)) }
-            return try await Round(
-                plan: plan, server: server, database: database, fleet: fleet, bound: .seconds(bound)
-            ).run()
-        }
+        let result = try await played(plan, server, name, handle)
         report(plan, result)
-        if result.broken.isEmpty {
+        if result.broken.isEmpty, keep == nil {
             try? FileManager.default.removeItem(atPath: log)
-            if keep == nil { try await administer(server, "drop database \(name) with (force)") }
+            try await administer(server, "drop database \(name) with (force)")
         }
         return result
+    }
+
+    /// A round that cannot be played to its end has failed, and the next one follows.
+    private func played(
+        _ plan: Plan, _ server: EphemeralPostgres, _ name: String, _ log: FileHandle
+    ) async throws -> RoundResult {
+        let address = server.connectionString(database: name, over: .unixSocket)
+        let fleet = try ChaosFleet(server, database: name, log: log)
+        defer { fleet.end() }
+        do {
+            return try await withAbsurd(AbsurdConfiguration(address), logger: .critical) { client in
+                try await client.migrate()
+                let database = PrivateDatabase(connectionString: address, client: client)
+                if let sabotage {
+                    try await database.execute(String(contentsOfFile: sabotage, encoding: .utf8))
+                }
+                return try await Round(
+                    plan: plan, server: server, database: database, fleet: fleet, bound: .seconds(bound)
+                ).run()
+            }
+        } catch  where !(error is CancellationError) {
+            var result = RoundResult()
+            result.figures.rounds = 1
+            result.add("a round comes to its end", ["\(error)"] + fleet.ownEnds)
+            return result
+        }
     }
 
     private func administer(_ server: EphemeralPostgres, _ statements: String...) async throws {
@@ -115,11 +152,21 @@ struct Chaos: AsyncParsableCommand {
         let kinds = plan.faults.map(\.kind.rawValue).joined(separator: " ")
         progress(
             "seed \(plan.seed): \(result.broken.isEmpty ? "kept" : "BROKEN"), \(figures.tasks) tasks, "
+                + (plan.storage == .partitioned ? "partitioned, " : "")
                 + "\(figures.retaken) attempts taken over, last task after "
                 + "\((figures.settling * 10).rounded() / 10) s; \(kinds)")
         guard !result.broken.isEmpty else { return }
         for fault in plan.faults { progress("  \(fault)") }
         for promise in result.broken { progress("  \(promise)") }
-        progress("  again: scripts/chaos --seed \(plan.seed)")
+        progress("  again: \(command(plan.seed))")
+    }
+
+    /// The command that plays a seed again, with what this run was told.
+    private func command(_ seed: UInt64) -> String {
+        let build = ProcessInfo.processInfo.environment["CHAOS_BUILD"].map { "CHAOS_BUILD=\($0) " } ?? ""
+        var command = "\(build)scripts/chaos --seed \(seed)"
+        if bound != 60 { command += " --bound \(bound)" }
+        if let sabotage { command += " --sabotage '\(sabotage)'" }
+        return command
     }
 }

@@ -6,8 +6,8 @@ import Foundation
 /// The worker processes of a round, each behind a proxy of its own.
 final class ChaosFleet {
     let proxies: [Proxy]
-    /// Processes that ended though nobody had killed them.
-    private(set) var ownEnds = 0
+    /// The ends of processes that ended though nobody had killed them or asked them to.
+    private(set) var ownEnds: [String] = []
     private let connectionStrings: [String]
     private let log: FileHandle
     /// Nil between a kill and the start of the next.
@@ -25,12 +25,16 @@ final class ChaosFleet {
     /// Starts what is missing, and what has ended by itself.
     func fill() async throws {
         for index in workers.indices {
-            if let worker = workers[index], !worker.isAlive {
-                ownEnds += 1
-                workers[index] = nil
-            }
+            if noteEnd(index) { workers[index] = nil }
             if workers[index] == nil { try await start(index) }
         }
+    }
+
+    /// Whether a process has ended by itself, which is noted.
+    private func noteEnd(_ index: Int) -> Bool {
+        guard let worker = workers[index], let end = worker.end else { return false }
+        ownEnds.append("worker \(index), process \(worker.processID): \(end)")
+        return true
     }
 
     func start(_ index: Int) async throws {
@@ -40,28 +44,35 @@ final class ChaosFleet {
     }
 
     func kill(_ index: Int) {
-        workers[index]?.kill()
+        if !noteEnd(index) { workers[index]?.kill() }
         workers[index] = nil
     }
 
     func pause(_ index: Int) { workers[index]?.pause() }
     func resume(_ index: Int) { workers[index]?.resume() }
 
-    /// Asks all to stop, and says how many had not done so in time and were killed.
-    func stop(within limit: Duration) async throws -> Int {
+    /// Asks all to stop, and says of which that did not come to a clean end in time.
+    func stop(within limit: Duration) async throws -> [String] {
         let deadline = ContinuousClock.now + limit
+        for index in workers.indices where noteEnd(index) { workers[index] = nil }
         for worker in workers { try worker?.endInput() }
         while workers.contains(where: { $0?.isAlive == true }), .now < deadline {
             try await Task.sleep(for: .milliseconds(20))
         }
-        let hanging = workers.count { $0?.isAlive == true }
-        end()
-        return hanging
+        defer { end() }
+        return workers.indices.compactMap { index in
+            guard let worker = workers[index] else { return nil }
+            guard let end = worker.end else { return "worker \(index) had not stopped after \(limit)" }
+            return end.isClean ? nil : "worker \(index), process \(worker.processID): \(end)"
+        }
     }
 
     /// Leaves nothing behind.
     func end() {
-        for index in workers.indices { kill(index) }
+        for index in workers.indices {
+            workers[index]?.kill()
+            workers[index] = nil
+        }
         for proxy in proxies { proxy.close() }
     }
 }

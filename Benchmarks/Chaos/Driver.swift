@@ -28,6 +28,39 @@ struct Driver: Sendable {
         self.actions = actions.sorted { $0.at < $1.at }
     }
 
+    /// Notes which tasks there are to be.
+    func announce() async throws {
+        for index in tasks.indices { try await note("planned", "$1", .text(chaosKey(index))) }
+    }
+
+    /// Gives those tasks one more attempt that are to have it and have failed.
+    ///
+    /// - Returns: Whether there are any that have not got it.
+    func retryFailed() async throws -> Bool {
+        let kind = Ending.retried
+        let rows = try await again {
+            try await database.client.query(
+                """
+                select task_id, state from absurd.t_\(chaosQueue)
+                 where task_name = $1 and max_attempts = $2 and state in ('pending', 'sleeping', 'running', 'failed')
+                """, [.text(kind.rawValue), .int(Int64(kind.attempts ?? 0))])
+        }
+        for row in rows where try row.decode("state", as: String.self) == "failed" {
+            let id = TaskID(try row.decode("task_id"))
+            try await note("retried", "$1", .uuid(id.uuid))
+            try await again { try await retry(id, attempts: (kind.attempts ?? 0) + 1) }
+        }
+        return !rows.isEmpty
+    }
+
+    private func retry(_ id: TaskID, attempts: Int) async throws {
+        do {
+            try await database.client.retryTask(id, on: chaosQueue, maxAttempts: attempts)
+        } catch let error as AbsurdError where [.taskNotFailed, .rejected].contains(error.code) {
+            // An earlier call did it, whose answer was lost. Otherwise the checks miss the attempt.
+        }
+    }
+
     func run(from start: ContinuousClock.Instant) async throws {
         var ids: [Int: TaskID] = [:]
         for (at, action) in actions {
@@ -44,16 +77,16 @@ struct Driver: Sendable {
 
     private func spawn(_ index: Int) async throws -> TaskID {
         let task = tasks[index]
-        let hasLimit = task.ending == .limited || task.ending == .doomed
         let kind = TaskKind<[Act], Observed>(
-            task.ending.rawValue, queue: chaosQueue, maxAttempts: hasLimit ? 4 : .unlimited,
+            task.ending.rawValue, queue: chaosQueue,
+            maxAttempts: task.ending.attempts.map { .attempts($0) } ?? .unlimited,
             retry: .fixed(.milliseconds(200)),
             cancellation: task.ending == .expiring ? CancellationPolicy(endWithin: .seconds(3)) : nil)
         let handle = try await again {
             try await database.client.spawn(
-                kind, task.operations, options: SpawnOptions(idempotencyKey: "task-\(index)"))
+                kind, task.operations, options: SpawnOptions(idempotencyKey: chaosKey(index)))
         }
-        try await note("accepted", "$1", .uuid(handle.taskID.uuid))
+        try await note("accepted", "$1, $2", .uuid(handle.taskID.uuid), .text(chaosKey(index)))
         return handle.taskID
     }
 
@@ -62,9 +95,9 @@ struct Driver: Sendable {
         try await note("emitted", "$1", .text(event))
     }
 
-    private func note(_ table: String, _ value: String, _ parameter: SQLParameter) async throws {
+    private func note(_ table: String, _ values: String, _ parameters: SQLParameter...) async throws {
         _ = try await again {
-            try await database.client.query("insert into history.\(table) values (\(value))", [parameter])
+            try await database.client.query("insert into history.\(table) values (\(values))", parameters)
         }
     }
 

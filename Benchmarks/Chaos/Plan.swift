@@ -1,3 +1,4 @@
+import Absurd
 import ChaosModel
 
 /// Everything that a seed decides: what the tasks do, when they come, and what goes wrong.
@@ -20,6 +21,8 @@ struct Plan {
     static let workers = 3
 
     let seed: UInt64
+    /// How the tables of the queue are laid out.
+    let storage: StorageMode
     private(set) var tasks: [PlannedTask] = []
     private(set) var events: [PlannedEvent] = []
     private(set) var faults: [Fault] = []
@@ -27,6 +30,7 @@ struct Plan {
     init(seed: UInt64) {
         self.seed = seed
         var generator = SeededGenerator(seed: seed)
+        storage = generator.pick([(3, .unpartitioned), (1, .partitioned)])
         let length = Int.random(in: 5000...9000, using: &generator)
         for number in 1...Int.random(in: 4...10, using: &generator) {
             events.append(
@@ -42,7 +46,8 @@ struct Plan {
     private func plannedTask(_ length: Int, _ generator: inout SeededGenerator) -> PlannedTask {
         let at = Int.random(in: 0...length * 7 / 10, using: &generator)
         let ending: Ending = generator.pick([
-            (66, .steady), (12, .limited), (6, .doomed), (10, .cancelled), (6, .expiring),
+            (60, .steady), (11, .limited), (5, .doomed), (9, .cancelled), (6, .expiring), (4, .retried),
+            (5, .overrunning),
         ])
         var operations = (1...Int.random(in: 1...5, using: &generator)).map { _ in
             operation(in: ending, &generator)
@@ -52,6 +57,8 @@ struct Plan {
         case .steady: break
         case .limited: operations.append(.fail(attempts: Int.random(in: 0...2, using: &generator)))
         case .doomed: operations.append(.fail(attempts: .max))
+        case .retried: operations.append(.fail(attempts: ending.attempts ?? 0))
+        case .overrunning: operations.append(.overrun(attempts: Int.random(in: 0...2, using: &generator)))
         case .expiring: operations.append(.await(event: "never"))
         case .cancelled:
             operations.append(.await(event: "never"))
@@ -64,12 +71,16 @@ struct Plan {
         let event = events[Int.random(in: 0..<events.count, using: &generator)].name
         let short = Int.random(in: 0...200, using: &generator)
         let long = Int.random(in: 500...2500, using: &generator)
+        // Spawned children are to end completed, so they come from tasks that are executed often enough. And a step
+        // that takes long must not use up the attempts of a task that has few, or overrun its time limit.
+        let isSteady = ending == .steady
         return generator.pick([
-            (40, .step(milliseconds: short)), (4, .step(milliseconds: long)),
+            (40, .step(milliseconds: short)), (ending == .overrunning ? 0 : 4, .step(milliseconds: long)),
             (8, .parallel(count: 3, milliseconds: short)), (14, .sleep(milliseconds: long / 2)),
-            (15, .await(event: event)), (6, .emit(event: event)),
-            // Spawned children are to end completed, so they come from tasks that are executed often enough.
-            (ending == .steady ? 10 : 0, .child([.step(milliseconds: short), .sleep(milliseconds: short)])),
+            (12, .await(event: event)), (7, .awaitBriefly(event: event, milliseconds: long / 2)),
+            (6, .emit(event: event)),
+            (isSteady ? 10 : 0, .child([.step(milliseconds: short), .sleep(milliseconds: short)])),
+            (isSteady ? 2 : 0, .beat(milliseconds: 4000 + long)),
         ])
     }
 }

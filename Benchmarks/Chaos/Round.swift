@@ -9,6 +9,14 @@ import LibPQ
 struct RoundResult {
     var broken: [BrokenPromise] = []
     var figures = Figures()
+
+    /// Adds what breaks a promise, if anything does.
+    mutating func add(_ promise: String, _ violations: [String]) {
+        guard !violations.isEmpty else { return }
+        broken.append(
+            BrokenPromise(
+                promise: promise, count: violations.count, examples: Array(violations.prefix(5))))
+    }
 }
 
 /// One seed: the workload and the faults of its plan on a database of its own, and the checks after it.
@@ -23,39 +31,47 @@ struct Round {
     let bound: Duration
 
     func run() async throws -> RoundResult {
-        try await database.client.createQueue(chaosQueue)
+        try await database.client.createQueue(chaosQueue, storage: plan.storage)
         try await database.execute(History.schema)
         try await fleet.fill()
         let start = ContinuousClock.now
         let driver = Driver(plan: plan, database: database)
+        try await driver.announce()
         async let driving: Void = driver.run(from: start)
         try await injectFaults(from: start)
         try await driving
         let healed = ContinuousClock.now
-        try await settle(until: healed + bound)
+        try await settle(until: healed + bound, driver)
         var result = RoundResult()
         result.figures = try await figures()
         result.figures.settling = (ContinuousClock.now - healed).seconds
-        let hanging = try await fleet.stop(within: .seconds(20))
-        if hanging > 0 {
-            result.broken.append(
-                BrokenPromise(promise: "a worker that is asked to stop does so", count: hanging))
-        }
+        result.add(
+            "a worker that is asked to stop does so, with exit status 0",
+            try await fleet.stop(within: .seconds(20)))
+        result.add("a worker does not end by itself", fleet.ownEnds)
+        result.figures.ownEnds = fleet.ownEnds.count
         result.broken += try await violations()
         return result
     }
 
     /// Waits until all tasks have ended, and no longer than allowed: the checks tell what is open.
-    private func settle(until deadline: ContinuousClock.Instant) async throws {
-        while try await database.value(
-            """
-            select exists (
-              select from absurd.t_\(chaosQueue) where state not in ('completed', 'failed', 'cancelled'))
-            """, as: Bool.self), .now < deadline
-        {
+    ///
+    /// Tasks that are to be retried by hand are, once they have failed.
+    private func settle(until deadline: ContinuousClock.Instant, _ driver: Driver) async throws {
+        while try await isOpen(driver), .now < deadline {
             try await fleet.fill()
             try await Task.sleep(for: .milliseconds(50))
         }
+    }
+
+    private func isOpen(_ driver: Driver) async throws -> Bool {
+        let isRetried = try await driver.retryFailed()
+        let isOpen = try await database.value(
+            """
+            select exists (
+              select from absurd.t_\(chaosQueue) where state not in ('completed', 'failed', 'cancelled'))
+            """, as: Bool.self)
+        return isOpen || isRetried
     }
 
     private func violations() async throws -> [BrokenPromise] {
@@ -81,7 +97,11 @@ struct Round {
             select count(*) from absurd.r_\(chaosQueue)
              where failure_reason ->> 'name' in ('$WorkerLost', '$ClaimTimeout')
             """)
-        figures.ownEnds = fleet.ownEnds
+        figures.givenUp = try await count("select count(*) from history.timeouts")
+        figures.renewals = try await count("select count(*) from history.renewals")
+        figures.overruns = try await count(
+            "select count(*) from absurd.r_\(chaosQueue) where failure_reason ->> 'name' = '$AttemptTimeout'")
+        figures.retried = try await count("select count(distinct task_id) from history.retried")
         for fault in plan.faults { figures.faults[fault.kind, default: 0] += 1 }
         return figures
     }

@@ -1,7 +1,8 @@
 extension Check {
     /// Events and those who wait for them.
     ///
-    /// The checkpoint of a wait is called `event-`, then the event.
+    /// The checkpoint of a wait is called `event-` and the event; that of one with a deadline `brief-`, a number and
+    /// the event.
     static let events = [
         Check(
             promise: "an accepted event is kept, and its first emission counts",
@@ -27,9 +28,30 @@ extension Check {
                 select format('task %s received %s as event %s, which was emitted with %s',
                          c.task_id, c.state, e.event_name, e.payload)
                   from absurd.c_chaos c
-                  join absurd.e_chaos e on c.checkpoint_name = 'event-' || e.event_name
+                  join absurd.e_chaos e
+                    on c.checkpoint_name = 'event-' || e.event_name or c.checkpoint_name like 'brief-%-' || e.event_name
                  where c.state is distinct from e.payload
                 """),
+    ]
+
+    /// Waits with a deadline.
+    static let timeouts = [
+        Check(
+            promise: "a wait is given up after its deadline and without the event",
+            violations: """
+                select format('the wait of run %s for event %s was given up under the claim of %s, before a deadline',
+                         o.run_id, o.event, o.claim)
+                  from history.timeouts o
+                 where not exists (
+                   select from history.waits w
+                    where w.run_id = o.run_id and w.event = o.event and w.timeout_at <= o.claim)
+                union all
+                select format('the wait of run %s for event %s was given up under the claim of %s; it was there at %s',
+                         o.run_id, o.event, o.claim, m.at)
+                  from history.timeouts o
+                  join (select name, min(at) as at from history.emitted group by name) m on m.name = o.event
+                 where m.at < o.claim
+                """)
     ]
 
     /// Numbers that say the same.

@@ -6,7 +6,7 @@ package struct Check: Sendable {
     /// Selects one text for each violation.
     package let violations: String
 
-    package static let all = endings + values + fences + events + counters
+    package static let all = endings + spawns + values + fences + claims + events + timeouts + counters
 }
 
 /// A promise that rows of the history contradict.

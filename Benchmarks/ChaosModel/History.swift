@@ -3,7 +3,9 @@
 /// The rows are committed with the changes that they note, so a change that was rolled back has none.
 package enum History {
     /// Installs the history in the database of the queue, which exists.
-    package static let schema = """
+    package static let schema = tables + statedClaims + triggers
+
+    private static let tables = """
         create schema history;
 
         -- What bodies of steps did, and under which claim. The token is the value of the step.
@@ -17,15 +19,19 @@ package enum History {
         );
         create index on history.effects (task_id, step);
 
-        -- Each write of a checkpoint, and who held its run at that moment.
+        -- Each write of a checkpoint, who held its run after that, and whose claim the writer stated.
         create table history.checkpoints (
           seq bigint generated always as identity primary key,
           task_id uuid not null,
           name text not null,
           state jsonb,
+          run_id uuid,
           run_state text,
           holder text,
           claim timestamptz,
+          writer text,
+          tokens timestamptz[],
+          xid xid8 not null default pg_current_xact_id(),
           at timestamptz not null default clock_timestamp()
         );
         create index on history.checkpoints (task_id, name);
@@ -41,15 +47,35 @@ package enum History {
         );
         create index on history.tasks (task_id);
 
+        -- Each change of a run's state or claim, with who held it before and whose claim the writer stated.
         create table history.runs (
           seq bigint generated always as identity primary key,
           run_id uuid not null,
           task_id uuid not null,
           old_state text,
           new_state text not null,
+          old_holder text,
+          old_claim timestamptz,
+          old_expiry timestamptz,
+          writer text,
+          tokens timestamptz[],
+          reason jsonb,
           -- Other runs of the task that had not ended at that moment.
           open_others integer not null,
+          xid xid8 not null default pg_current_xact_id(),
           at timestamptz not null default clock_timestamp()
+        );
+        create index on history.runs (run_id);
+
+        -- Each change of the end of a claim that goes on.
+        create table history.renewals (
+          run_id uuid not null,
+          holder text,
+          claim timestamptz,
+          old_expiry timestamptz,
+          new_expiry timestamptz,
+          writer text,
+          tokens timestamptz[]
         );
 
         create table history.events (
@@ -58,62 +84,24 @@ package enum History {
           payload jsonb not null
         );
 
-        -- Tasks whose spawn has returned to its caller.
-        create table history.accepted (task_id uuid not null);
+        -- Deadlines of those who wait for events.
+        create table history.waits (run_id uuid not null, event text not null, timeout_at timestamptz);
+        create index on history.waits (run_id);
+
+        -- Deadlines that a handler was told had passed, and the claim under which it was.
+        create table history.timeouts (run_id uuid not null, event text not null, claim timestamptz not null);
+
+        -- The idempotency keys of all tasks that programs spawn; handlers spawn others.
+        create table history.planned (key text primary key);
+
+        -- Tasks whose spawn has returned to its caller, and the key they were spawned with.
+        create table history.accepted (task_id uuid not null, key text not null);
+
+        -- Failed tasks that are given another attempt by hand.
+        create table history.retried (task_id uuid not null);
 
         -- Events whose emission has returned to its caller.
-        create table history.emitted (name text not null);
+        create table history.emitted (name text not null, at timestamptz not null default clock_timestamp());
 
-        create function history.note_task() returns trigger language plpgsql as $$
-        begin
-          insert into history.tasks (task_id, old_state, new_state, is_changed)
-          values (new.task_id, case when tg_op = 'UPDATE' then old.state end, new.state,
-            tg_op = 'INSERT' or old is distinct from new);
-          return null;
-        end;
-        $$;
-
-        create function history.note_run() returns trigger language plpgsql as $$
-        begin
-          if tg_op = 'UPDATE' and old.state = new.state then
-            return null;
-          end if;
-          insert into history.runs (run_id, task_id, old_state, new_state, open_others)
-          select new.run_id, new.task_id, case when tg_op = 'UPDATE' then old.state end, new.state, count(*)
-            from absurd.r_chaos r
-           where r.task_id = new.task_id and r.run_id <> new.run_id
-             and new.state in ('pending', 'sleeping', 'running')
-             and r.state in ('pending', 'sleeping', 'running');
-          return null;
-        end;
-        $$;
-
-        create function history.note_checkpoint() returns trigger language plpgsql as $$
-        begin
-          insert into history.checkpoints (task_id, name, state, run_state, holder, claim)
-          select new.task_id, new.checkpoint_name, new.state, r.state, r.claimed_by, r.started_at
-            from (select) one left join absurd.r_chaos r on r.run_id = new.owner_run_id;
-          return null;
-        end;
-        $$;
-
-        create function history.note_event() returns trigger language plpgsql as $$
-        begin
-          -- A row without payload is a placeholder of somebody who waits.
-          if new.payload is not null then
-            insert into history.events (name, payload) values (new.event_name, new.payload);
-          end if;
-          return null;
-        end;
-        $$;
-
-        create trigger history after insert or update on absurd.t_chaos
-          for each row execute function history.note_task();
-        create trigger history after insert or update on absurd.r_chaos
-          for each row execute function history.note_run();
-        create trigger history after insert or update on absurd.c_chaos
-          for each row execute function history.note_checkpoint();
-        create trigger history after insert or update on absurd.e_chaos
-          for each row execute function history.note_event();
         """
 }

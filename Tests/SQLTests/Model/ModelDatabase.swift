@@ -27,7 +27,10 @@ struct ModelDatabase {
             """, [.int(now)])
     }
 
-    /// Everything that is stored, a line for each row, sorted.
+    /// What is stored, a line for each row, sorted.
+    ///
+    /// Left out are the times at which rows were made (`enqueue_at`, `created_at`, `emitted_at`, `updated_at`), what no
+    /// history varies (names, parameters, headers, retry strategies, policies, `status`), and `cancel_at`, which needs a policy.
     func snapshot() async throws -> [String] {
         let rows = try await connection.query(Self.snapshotStatement)
         return try rows.map { try $0.decode(0, as: String.self) }.sorted()
@@ -38,18 +41,22 @@ struct ModelDatabase {
     }
 
     private static let snapshotStatement = """
-        select format('t %s %s attempts=%s max=%s last=%s first=%s result=%s key=%s', task_id, state, attempts,
-          max_attempts, last_attempt_run, \(micros("first_started_at")), completed_payload, idempotency_key)
+        select format('t %s %s attempts=%s max=%s last=%s first=%s cancelled=%s result=%s key=%s', task_id, state,
+          attempts, max_attempts, last_attempt_run, \(micros("first_started_at")), \(micros("cancelled_at")),
+          completed_payload, idempotency_key)
         from absurd.t_m
         union all
-        select format('r %s %s %s %s by=%s expires=%s at=%s wake=%s payload=%s started=%s result=%s reason=%s',
+        select format('r %s %s %s %s by=%s expires=%s at=%s wake=%s payload=%s started=%s completed=%s failed=%s'
+            || ' result=%s reason=%s',
           task_id, attempt, run_id, state, claimed_by, \(micros("claim_expires_at")),
           case when available_at < 'infinity' then \(micros("available_at"))::text else 'infinity' end,
-          wake_event, event_payload, \(micros("started_at")), result,
+          wake_event, event_payload, \(micros("started_at")), \(micros("completed_at")), \(micros("failed_at")),
+          result,
           coalesce(failure_reason->>'name', failure_reason::text))
         from absurd.r_m
         union all
-        select format('c %s %s=%s', task_id, checkpoint_name, coalesce('snapshot:' || (state->>'state'), state::text))
+        select format('c %s %s=%s of %s', task_id, checkpoint_name,
+          coalesce('snapshot:' || (state->>'state'), state::text), owner_run_id)
         from absurd.c_m
         union all
         select format('e %s=%s', event_name, payload) from absurd.e_m

@@ -28,7 +28,7 @@ extension QueueModel {
                 guard self[key].state == "sleeping" else { continue }
                 park(key, state: "pending", until: now, wakeEvent: nil)
                 self[key].payload = payload
-                tasks[key.task].steps[wait.step] = payload
+                record(wait.step, payload, key)
             }
         }
         return "emitted"
@@ -47,6 +47,7 @@ extension QueueModel {
             self[key].expires = nil
         }
         tasks[index].state = "cancelled"
+        tasks[index].cancelled = now
         wakeResultWaits(ended: [index], runs: runs)
         return "cancelled"
     }
@@ -119,6 +120,7 @@ extension QueueModel {
             return isSame && run.result == value ? "repeated" : verdict(claim)
         }
         self[key].state = "completed"
+        self[key].completed = now
         self[key].result = value
         waits[key] = nil
         tasks[key.task].state = "completed"
@@ -140,7 +142,7 @@ extension QueueModel {
 
     mutating func sleep(_ claim: Claim, step: String?, seconds: Int) -> String {
         guard let key = held(claim) else { return isParked(claim) ? "repeated" : verdict(claim) }
-        if let step, tasks[key.task].steps[step] == nil { tasks[key.task].steps[step] = "0" }
+        if let step { record(step, "0", key) }
         let wakeEvent = step == nil ? self[key].wakeEvent : nil
         park(key, state: "sleeping", until: now + Int64(seconds) * 1_000_000, wakeEvent: wakeEvent)
         return "done"
@@ -156,7 +158,7 @@ extension QueueModel {
         guard let key = held(claim) else { return verdict(claim) }
         renew(key, by: renewal)
         guard tasks[key.task].steps[step] == nil else { return "kept" }
-        tasks[key.task].steps[step] = value
+        record(step, value, key)
         return "stored"
     }
 
@@ -173,7 +175,7 @@ extension QueueModel {
         if tasks[key.task].steps[step] != nil { return "received" }
         if parks, events[event] == nil { events[event] = .some(nil) }
         if let payload = events[event] ?? nil {
-            tasks[key.task].steps[step] = payload
+            record(step, payload, key)
             self[key].payload = nil
             return "received"
         }
@@ -195,7 +197,7 @@ extension QueueModel {
         guard let key = held(claim) else { return isParked(claim) ? "parked" : verdict(claim) }
         if tasks[key.task].steps[step] != nil { return "received" }
         if tasks[child].hasEnded {
-            tasks[key.task].steps[step] = "snapshot:\(tasks[child].state)"
+            record(step, "snapshot:\(tasks[child].state)", key)
             return "received"
         }
         guard parks else { return "absent" }

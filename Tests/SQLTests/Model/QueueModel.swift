@@ -16,6 +16,8 @@ struct QueueModel {
         var payload: String?
         /// The time of the latest claim, and its token.
         var started: Int64?
+        var completed: Int64?
+        var failed: Int64?
         var result: String?
         var reason: String?
 
@@ -29,11 +31,18 @@ struct QueueModel {
         var retryDelay: Int?
         var key: Int?
         var firstStarted: Int64?
+        var cancelled: Int64?
         var result: String?
         var runs: [Run]
-        var steps: [String: String] = [:]
+        var steps: [String: Step] = [:]
 
         var hasEnded: Bool { ["completed", "failed", "cancelled"].contains(state) }
+    }
+
+    struct Step {
+        var value: String
+        /// The number of the run that recorded it: another one of the same task sees what its claim may see.
+        var owner: Int
     }
 
     struct Wait {
@@ -102,6 +111,7 @@ struct QueueModel {
 extension QueueModel {
     mutating func failRun(_ key: RunKey, reason: String, isFinal: Bool, delay: Int?) {
         self[key].state = "failed"
+        self[key].failed = now
         self[key].wakeEvent = nil
         self[key].reason = reason
         waits[key] = nil
@@ -130,6 +140,12 @@ extension QueueModel {
             self[wait.run].availableAt = now
             tasks[wait.run.task].state = "pending"
         }
+    }
+
+    /// The first value counts.
+    mutating func record(_ step: String, _ value: String, _ key: RunKey) {
+        guard tasks[key.task].steps[step] == nil else { return }
+        tasks[key.task].steps[step] = Step(value: value, owner: key.run)
     }
 
     mutating func park(_ key: RunKey, state: String, until due: Int64?, wakeEvent: String?) {
@@ -163,16 +179,20 @@ extension QueueModel {
             lines.append(
                 "t \(taskID) \(task.state) attempts=\(task.runs.count) max=\(text(task.maxAttempts))"
                     + " last=\(id(RunKey(task: index, run: task.runs.count - 1))) first=\(text(task.firstStarted))"
-                    + " result=\(text(task.result)) key=\(text(task.key.map { "k\($0)" }))")
+                    + " cancelled=\(text(task.cancelled)) result=\(text(task.result)) key=\(text(task.key.map { "k\($0)" }))"
+            )
             for (number, run) in task.runs.enumerated() {
                 lines.append(
                     "r \(taskID) \(run.attempt) \(id(RunKey(task: index, run: number))) \(run.state)"
                         + " by=\(text(run.worker)) expires=\(text(run.expires))"
                         + " at=\(run.availableAt.map { "\($0)" } ?? "infinity") wake=\(text(run.wakeEvent))"
-                        + " payload=\(text(run.payload)) started=\(text(run.started)) result=\(text(run.result))"
-                        + " reason=\(text(run.reason))")
+                        + " payload=\(text(run.payload)) started=\(text(run.started))"
+                        + " completed=\(text(run.completed)) failed=\(text(run.failed))"
+                        + " result=\(text(run.result)) reason=\(text(run.reason))")
             }
-            lines += task.steps.map { "c \(taskID) \($0.key)=\($0.value)" }
+            lines += task.steps.map { name, step in
+                "c \(taskID) \(name)=\(step.value) of \(id(RunKey(task: index, run: step.owner)))"
+            }
         }
         lines += events.map { "e \($0.key)=\(text($0.value))" }
         for (key, list) in waits {
