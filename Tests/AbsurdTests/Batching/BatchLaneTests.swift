@@ -129,7 +129,7 @@ struct BatchLaneTests {
         let most = Mutex(0)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for caller in 0..<callers {
-                group.addTask {
+                group.addTask { @Sendable in
                     for round in 0..<rounds {
                         _ = try await lane.submit(caller * rounds + round, bytes: 1)
                         most.withLock { $0 = max($0, lane.pendingCount) }

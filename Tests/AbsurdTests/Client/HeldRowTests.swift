@@ -43,7 +43,7 @@ struct HeldRowTests {
         let answered = Mutex<[String]>([])
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<Self.held {
-                group.addTask {
+                group.addTask { @Sendable in
                     try await call(client, "held \(number)")
                     answered.withLock { $0.append("held") }
                 }
@@ -55,7 +55,7 @@ struct HeldRowTests {
                     """)
             try await withThrowingTaskGroup(of: Void.self) { others in
                 for number in 0..<30 {
-                    others.addTask {
+                    others.addTask { @Sendable in
                         for round in 0..<3 { try await call(client, "free \(number) \(round)") }
                         answered.withLock { $0.append("free") }
                     }
