@@ -29,9 +29,6 @@ struct LossVerdict: Sendable {
 }
 
 extension WorkerRegistry {
-    /// Shorter than the window: a statement that takes longer is as good as silence, and a new connection may do better.
-    private static let beatTimeout = Duration.seconds(2)
-
     func send(
         _ workers: [String], running: [Int], restarts: [Int], _ isSteady: Bool
     ) async throws -> BeatAnswer {
@@ -40,7 +37,7 @@ extension WorkerRegistry {
             [
                 .textArray(workers), .intArray(running.map(Int64.init)), .intArray(restarts.map(Int64.init)),
                 .bool(isSteady),
-            ], timeout: Self.beatTimeout)
+            ])
         guard let row = rows.first else { throw SpawnStatement.wrongAnswer }
         return BeatAnswer(
             gone: Set(try JSONText(try row.decode("gone")).decode(as: [String].self)),
@@ -54,14 +51,17 @@ extension WorkerRegistry {
         return try rows.first.map(LossVerdict.init)
     }
 
-    private func query(
-        _ sql: String, _ parameters: [SQLParameter], timeout: Duration? = nil
-    ) async throws -> SQLRows {
+    /// A statement without an answer for so long is as good as silence, and a new connection may do better; so this one
+    /// is closed at once, without asking the server to cancel.
+    private func query(_ sql: String, _ parameters: [SQLParameter]) async throws -> SQLRows {
         do {
-            return try await connected().query(sql, parameters, timeout: timeout, isCancellable: false)
+            return try await connected().query(
+                sql, parameters, timeout: BeatTiming.patience, isCancellable: false, asksToCancel: false)
         } catch let error as PostgresError where error.sqlState == Self.tooManyConnections {
             // The pool may have the last ones; that the server is full is no reason to look dead.
-            return try await pool.query(sql, parameters, timeout: timeout, isCancellable: false)
+            return try await pool.query(
+                sql, parameters, timeout: BeatTiming.patience, acquireTimeout: BeatTiming.patience,
+                isCancellable: false, isRepeatable: true, asksToCancel: false)
         }
     }
 
@@ -71,8 +71,12 @@ extension WorkerRegistry {
     private func connected() async throws -> PostgresConnection {
         if let connection = state.withLock(\.connection), connection.isUsable { return connection }
         await close()
+        let start = ContinuousClock.now
         let connection = try await PostgresConnection.connect(configuration, logger: logger)
-        state.withLock { $0.connection = connection }
+        state.withLock { state in
+            state.silence.connected(from: start)
+            state.connection = connection
+        }
         return connection
     }
 }

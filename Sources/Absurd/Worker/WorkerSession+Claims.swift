@@ -1,3 +1,4 @@
+import LibPQ
 import Logging
 
 extension WorkerSession {
@@ -46,7 +47,7 @@ extension WorkerSession {
             RenewWrite(key: context.run.key, claimTimeout: renewal(of: now - since))
         }
         do {
-            let answers = try await worker.store.renew(writes, holder: holder, wait: false)
+            let answers = try await worker.store.look(at: writes, holder: holder)
             for (((context, _), write), answer) in zip(zip(executions, writes), answers) {
                 switch answer {
                 case .renewed:
@@ -54,6 +55,8 @@ extension WorkerSession {
                 case .refused(let refusal): if let end = ExecutionState.End(refusal) { context.end(end) }
                 }
             }
+        } catch let error as PostgresError where error.code == .cancelled {
+            // The worker is at its end.
         } catch {
             // A missed look costs nothing: the next one comes, and every write is checked by itself.
             worker.outages.failed(error, observer.logger)
