@@ -17,7 +17,9 @@ extension WorkerRegistry {
             guard await isTimeToBeat() else { break }
             let start = ContinuousClock.now
             do {
-                let interval = try await beat(isSteady: isSteady)
+                let interval = try await beat(
+                    isSteady: isSteady,
+                    patience: hasFailed ? BeatTiming.longerPatience : BeatTiming.patience)
                 isSteady = true
                 hasFailed = false
                 retries.reset()
@@ -61,12 +63,13 @@ extension WorkerRegistry {
     }
 
     /// Beats once, acts on the answer, and says how long to wait until the next.
-    private func beat(isSteady: Bool) async throws -> Duration {
+    private func beat(isSteady: Bool, patience: Duration) async throws -> Duration {
         let members = state.withLock { Array($0.members.values) }
         let loads = members.map { $0.load() }
         let start = ContinuousClock.now
         let answer = try await send(
-            members.map(\.id), running: loads.map(\.running), restarts: loads.map(\.restarts), isSteady)
+            members.map(\.id), running: loads.map(\.running), restarts: loads.map(\.restarts), isSteady,
+            patience)
         for member in members where answer.gone.contains(member.id) {
             // One that has left since the beat was sent is lost to nobody.
             if leave(member.id) { member.lost() }

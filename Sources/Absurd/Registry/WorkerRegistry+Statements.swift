@@ -30,14 +30,14 @@ struct LossVerdict: Sendable {
 
 extension WorkerRegistry {
     func send(
-        _ workers: [String], running: [Int], restarts: [Int], _ isSteady: Bool
+        _ workers: [String], running: [Int], restarts: [Int], _ isSteady: Bool, _ patience: Duration
     ) async throws -> BeatAnswer {
         let rows = try await query(
             "select to_json(gone)::text as gone, others_run, suspects, observer from absurd_swift.beat($1, $2, $3, $4)",
             [
                 .textArray(workers), .intArray(running.map(Int64.init)), .intArray(restarts.map(Int64.init)),
                 .bool(isSteady),
-            ])
+            ], patience)
         guard let row = rows.first else { throw SpawnStatement.wrongAnswer }
         return BeatAnswer(
             gone: Set(try JSONText(try row.decode("gone")).decode(as: [String].self)),
@@ -47,20 +47,23 @@ extension WorkerRegistry {
 
     func sendReap(as observer: String) async throws -> LossVerdict? {
         let rows = try await query(
-            "select worker_id, queue, runs, is_out from absurd_swift.reap($1)", [.text(observer)])
+            "select worker_id, queue, runs, is_out from absurd_swift.reap($1)", [.text(observer)],
+            BeatTiming.patience)
         return try rows.first.map(LossVerdict.init)
     }
 
     /// A statement without an answer for so long is as good as silence, and a new connection may do better; so this one
     /// is closed at once, without asking the server to cancel.
-    private func query(_ sql: String, _ parameters: [SQLParameter]) async throws -> SQLRows {
+    private func query(
+        _ sql: String, _ parameters: [SQLParameter], _ patience: Duration
+    ) async throws -> SQLRows {
         do {
             return try await connected().query(
-                sql, parameters, timeout: BeatTiming.patience, isCancellable: false, asksToCancel: false)
+                sql, parameters, timeout: patience, isCancellable: false, asksToCancel: false)
         } catch let error as PostgresError where error.sqlState == Self.tooManyConnections {
             // The pool may have the last ones; that the server is full is no reason to look dead.
             return try await pool.query(
-                sql, parameters, timeout: BeatTiming.patience, acquireTimeout: BeatTiming.patience,
+                sql, parameters, timeout: patience, acquireTimeout: BeatTiming.patience,
                 isCancellable: false, isRepeatable: true, asksToCancel: false)
         }
     }

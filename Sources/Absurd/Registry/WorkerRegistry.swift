@@ -90,6 +90,8 @@ package enum BeatTiming {
     ///
     /// After a second and this, what is left of the window has to do for another connection and the beat on it.
     package static let patience = Duration.milliseconds(800)
+    /// The same on a connection that was made after a failure: if that is in time, the server is slow.
+    package static let longerPatience = Duration.seconds(2)
 
     package static func next(hasRuns: Bool, suspects: Bool, othersRun: Bool) -> Duration {
         if hasRuns || suspects { return working * Double.random(in: 0.8...1) }

@@ -81,7 +81,12 @@ extension WorkerSession {
     /// Runs that such a claim has taken all the same are found by the others, as those of a worker that died.
     func breakOffAtEnd() async {
         await lifecycle.asked(for: .draining)
-        while (try? await Task.sleep(for: WorkerLifecycle.patience)) != nil {
+        var start = ContinuousClock.now
+        while (try? await Task.sleep(for: .milliseconds(250))) != nil {
+            // Handlers are children of the task that claims, so nothing is broken off in their grace period.
+            let hasGrace = lifecycle.stage < .stopping && worker.slotTable.usedCount > 0
+            if hasGrace { start = .now }
+            guard .now - start >= WorkerLifecycle.patience else { continue }
             claiming.cancel()
             if isOver.load(ordering: .relaxed) {
                 await worker.client.pool.abandon(sentBefore: .now - .seconds(2))

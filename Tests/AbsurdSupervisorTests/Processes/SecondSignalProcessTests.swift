@@ -21,7 +21,7 @@ struct SecondSignalProcessTests {
         let result = try await run(
             .name("sh"), arguments: ["-c", "exec \"$0\"", program],
             environment: .inherit.updating(["ABSURD_DATABASE_URL": url, "PATIENT": "1"]),
-            output: .discarded, error: .discarded
+            input: .none, output: .discarded, error: .discarded
         ) { execution in
             try await soon("it executes") { try await Self.state(client) == "running" }
             let process = execution.processIdentifier.value

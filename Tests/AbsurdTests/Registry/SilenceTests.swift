@@ -199,7 +199,7 @@ struct SilenceTests {
     private func withProxiedClient(
         _ body: (EphemeralPostgres, TCPProxy, AbsurdClient) async throws -> Void
     ) async throws {
-        try await EphemeralPostgres.withServer(.replicated) { server in
+        try await EphemeralPostgres.withServer(EphemeralPostgres.replicated) { server in
             try await withAbsurd(AbsurdConfiguration(server.connectionString), logger: .quiet) { client in
                 try await client.migrate()
                 try await client.createQueue("default")

@@ -1,5 +1,6 @@
 import LibPQ
 import TestSupport
+import Testing
 
 /// A server of the test's own whose commits can be made to wait for a standby that does not exist.
 struct StalledCommits: Sendable {
