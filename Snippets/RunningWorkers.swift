@@ -14,8 +14,10 @@ func service(handlers: [Handler], webServer: some Service, logger: Logger) async
     options.concurrency = 16
     let pool = try WorkerPool(absurd, queue: "orders", handlers: handlers, options: options)
 
+    let signals: [UnixSignal] = [.sigterm, .sigint]
+    let secondSignal = SecondSignal(for: [pool], signals: signals)
     var configuration = ServiceGroupConfiguration(
-        services: [absurd, pool, webServer], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        services: [absurd, secondSignal, pool, webServer], gracefulShutdownSignals: signals, logger: logger)
     configuration.maximumCancellationDuration = .seconds(10)
     try await ServiceGroup(configuration: configuration).run()
     // snippet.end

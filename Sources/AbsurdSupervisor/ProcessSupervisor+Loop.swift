@@ -18,6 +18,8 @@ enum SupervisorMessage: Sendable {
     case kill
     case roll
     case forward(SupervisorSignal)
+    /// What another task has seen, to be told in its turn.
+    case report(SupervisorEvent)
 }
 
 /// Where messages wait for the loop.
@@ -42,7 +44,7 @@ extension ProcessSupervisor {
     func work() async throws -> SupervisorEnd {
         ignoreBrokenPipes()
         let watchdog = Watchdog(grace: options.gracePeriod) { [self] reason in
-            report(.watchdogLost(reason: reason))
+            inbox.put(.report(.watchdogLost(reason: reason)))
         }
         let outcome = await withTaskGroup(of: Void.self) { group in
             group.addTask { await watchdog.run() }
@@ -50,6 +52,8 @@ extension ProcessSupervisor {
             watchdog.finish()
             return outcome
         }
+        // What the last children's claims came to.
+        for case .report(let event) in inbox.takeAll() { report(event) }
         switch outcome {
         case .stopped: return .stopped
         case .killed: return .killed
@@ -109,18 +113,30 @@ extension ProcessSupervisor {
         let processID = started.withLock(\.self)
         if let processID { watchdog.drop(processID) }
         inbox.put(.ended(launch: launch.id, end))
-        // One that has ended well has given its runs back itself.
-        if let processID, !end.isSuccess { await giveBackClaims(of: process, launch.child, processID) }
+        // Whatever its status: a handler may have called `exit`.
+        if let processID { await giveBackClaims(of: process, launch.child, processID) }
     }
 
     private func giveBackClaims(of process: String, _ child: Int, _ processID: Int32) async {
         guard let claims else { return }
         do {
-            let runs = try await claims.giveBack(of: process)
-            if runs > 0 { report(.claimsGivenBack(child: child, processID: processID, runs: runs)) }
+            let runs = try await claims.giveBack(of: process) { self.claimPatience }
+            if runs > 0 {
+                inbox.put(.report(.claimsGivenBack(child: child, processID: processID, runs: runs)))
+            }
         } catch {
-            report(
-                .claimsNotGivenBack(child: child, processID: processID, reason: String(describing: error)))
+            let reason = String(describing: error)
+            inbox.put(
+                .report(.claimsNotGivenBack(child: child, processID: processID, reason: reason)))
+        }
+    }
+
+    /// How long giving claims back may take: meanwhile others notice, and who wants to end is not to wait for a database.
+    private var claimPatience: Duration {
+        switch state.withLock(\.coming) {
+        case nil: .seconds(10)
+        case .killed: .zero
+        case .stopped, .finished, .failed: .seconds(2)
         }
     }
 
@@ -150,7 +166,8 @@ extension SupervisorState {
         case .stop(let grace): stop(within: grace, at: now)
         case .kill: kill(at: now)
         case .roll: roll(at: now)
-        case .forward(let signal): forward(signal)
+        case .forward(let signal): forward(signal, at: now)
+        case .report(let event): [.report(event)]
         }
     }
 }

@@ -25,7 +25,7 @@ public final class ProcessSupervisor: Service {
     ///   - command: A program, by its path or by a name to be looked up, and its arguments.
     ///   - client: Gives the claims of dead children back, in its database; without it they are taken over when others
     ///     notice. Its connections are not closed here.
-    ///   - onEvent: Called with everything that happens, in order; not to be blocked.
+    ///   - onEvent: Called with everything that happens, in order, by one task; not to be blocked.
     /// - Throws: ``SupervisorError`` with the codes `invalidOption`, `commandMissing`, `commandNotExecutable`.
     public init(
         _ command: [String], options: SupervisorOptions = SupervisorOptions(), client: AbsurdClient? = nil,
@@ -71,7 +71,7 @@ public final class ProcessSupervisor: Service {
 
     /// Ends the children with SIGKILL, and then the supervisor.
     ///
-    /// Their claims go back with an attempt spent.
+    /// What they held is left to other workers, who notice within seconds, an attempt spent.
     public func kill() { inbox.put(.kill) }
 
     /// Replaces the children by new processes of the command, one after the other, as after a deployment.
@@ -79,7 +79,9 @@ public final class ProcessSupervisor: Service {
     /// Returns at once; see ``SupervisorEvent/rollEnded`` and ``SupervisorEvent/rollFailed(reason:)``.
     public func roll() { inbox.put(.roll) }
 
-    /// Passes a signal on to all children.
+    /// Passes a signal on to the children that have been up for ``SupervisorOptions/settleTime``.
+    ///
+    /// One that has hardly begun may not handle it yet, and would end by it.
     public func forward(_ signal: SupervisorSignal) { inbox.put(.forward(signal)) }
 
     /// How each child stands.

@@ -66,8 +66,11 @@ public struct SupervisorOptions: Sendable {
 
     /// More restarts than this within ``restartWindow``, of all children together, end the supervisor with an error.
     ///
-    /// Not negative. Defaults to 10.
-    public var maxRestarts = 10
+    /// Tasks that kill their process do so in each of their attempts, wherever these execute, so the limit grows with
+    /// the number of children. Not negative. Nil, the default, means 10 and 10 more for each child.
+    public var maxRestarts: Int?
+
+    var restartLimit: Int { maxRestarts ?? 10 + 10 * children }
 
     /// See ``maxRestarts``.
     ///
@@ -110,7 +113,7 @@ extension SupervisorOptions {
         try require(
             maxRestartPause >= restartPause && maxRestartPause <= longest, "maxRestartPause",
             "from restartPause to 365 days", maxRestartPause)
-        try require(maxRestarts >= 0, "maxRestarts", "zero or more", maxRestarts)
+        try require(restartLimit >= 0, "maxRestarts", "zero or more", restartLimit)
         try require(
             restartWindow > .zero && restartWindow <= longest, "restartWindow",
             "longer than zero, at most 365 days", restartWindow)

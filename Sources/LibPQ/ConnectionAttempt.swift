@@ -10,8 +10,8 @@ import Darwin
 
 /// Makes one connection without blocking the shared pool.
 ///
-/// A host that accepts the connection and never answers is passed over like one that refuses it, by starting
-/// again with the others.
+/// A host that accepts the connection and never answers, or hangs up, is passed over like one that refuses it, by
+/// starting again with the others. One that gave no answer is tried last by later attempts.
 ///
 /// libpq resolves names and reads files in the middle of its connection functions, so each step runs
 /// off the pool; the waits between the steps do not occupy a thread at all. When the attempt is given up
@@ -51,7 +51,9 @@ final class ConnectionAttempt: Sendable {
 
     func run(_ readiness: Readiness) async throws -> ConnectionHandle {
         var limits = ConnectionLimits(total: configuration.connectTimeout, until: deadline, start: .now)
-        var step = try await perform(readiness, limits) { try $0.start() }
+        let memory = configuration.hostMemory
+        let order = memory.options(for: configuration.connectionString, now: .now)
+        var step = try await perform(readiness, limits) { try $0.start(with: order) }
         let options = handle.withLock { $0?.options() } ?? [:]
         limits.learn(from: options)
         var hosts = HostList(options: options)
@@ -59,7 +61,13 @@ final class ConnectionAttempt: Sendable {
 
         while step.polling != PGRES_POLLING_OK {
             guard step.polling != PGRES_POLLING_FAILED else {
-                throw failure(step, after: silence, options: options)
+                guard hungUp(step), hosts.removeThrough(step.host), let others = hosts.options else {
+                    throw failure(step, after: silence, options: options)
+                }
+                silence += step.message
+                step = try await perform(readiness, limits) { try $0.start(with: others) }
+                limits.leaveAddress()
+                continue
             }
             limits.enter(address: step.host, now: .now)
             let interest: Readiness.Interest = step.polling == PGRES_POLLING_READING ? .readable : .writable
@@ -69,6 +77,8 @@ final class ConnectionAttempt: Sendable {
             case .ready, .woken: break
             case .cancelled: throw Self.cancelled
             case .deadlinePassed:
+                memory.wasSilent(
+                    step.host, of: configuration.connectionString, options: options, now: .now)
                 guard limits.deadline > .now else { throw timedOut(silence + step.message) }
                 let isKnown = hosts.remove(step.host)
                 // An error on the socket of a host that has not accepted makes libpq try the next one.
@@ -84,6 +94,13 @@ final class ConnectionAttempt: Sendable {
             step = try await perform(readiness, limits) { $0.poll() }
         }
         return try finish()
+    }
+
+    /// Whether the failure is nobody's word: libpq tries the next host by itself when one refuses the connection, but not
+    /// when it has accepted it.
+    private func hungUp(_ step: Step) -> Bool {
+        let report = ConnectionReport(step.message)
+        return report.sqlState == nil && report.fault == nil && !step.needsPassword
     }
 
     private func perform(

@@ -30,12 +30,28 @@ struct HostList: Sendable {
 
     /// Takes out the host that libpq is connecting to; false when it is not in the list.
     mutating func remove(_ current: Host) -> Bool {
-        let index =
-            hosts.firstIndex { $0.isNamed(current) && $0.address == current.address }
-            ?? hosts.firstIndex { $0.isNamed(current) }
-        guard let index else { return false }
+        guard let index = index(of: current) else { return false }
         hosts.remove(at: index)
         return true
+    }
+
+    /// Takes out that host and those before it, which libpq has tried; false when it is not in the list.
+    mutating func removeThrough(_ current: Host) -> Bool {
+        guard let index = index(of: current) else { return false }
+        hosts.removeFirst(index + 1)
+        return true
+    }
+
+    /// Puts that host last; false when that changes nothing.
+    mutating func moveToEnd(_ current: Host) -> Bool {
+        guard let index = index(of: current), index < hosts.count - 1 else { return false }
+        hosts.append(hosts.remove(at: index))
+        return true
+    }
+
+    private func index(of current: Host) -> Int? {
+        hosts.firstIndex { $0.isNamed(current) && $0.address == current.address }
+            ?? hosts.firstIndex { $0.isNamed(current) }
     }
 
     /// The options that name the hosts of this list and no others; nil when there is none that can be named.

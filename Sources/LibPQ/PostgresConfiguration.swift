@@ -54,6 +54,9 @@ package struct PostgresConfiguration: Sendable {
     /// Shown in `pg_stat_activity`, unless the connection string or `PGAPPNAME` names another.
     package var applicationName: String?
 
+    /// Shared by the copies of a configuration.
+    let hostMemory = HostMemory()
+
     package init(connectionString: String) {
         self.connectionString = connectionString
     }

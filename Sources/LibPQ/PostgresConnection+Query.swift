@@ -5,16 +5,22 @@ extension PostgresConnection {
     ///
     /// - Parameter timeout: instead of ``PostgresConfiguration/statementTimeout``.
     /// - Parameter isCancellable: whether cancelling the calling task cancels the statement on the server.
+    /// - Parameter isRepeatable: whether the caller sends it again should the connection be lost, so that
+    ///   ``PostgresPool/abandon(sentBefore:)`` may break it off.
+    /// - Parameter asksToCancel: whether the server is asked to cancel the statement when its time is up, which can take
+    ///   two seconds more; else the connection is closed at once.
     /// - Throws: `server` with a SQLSTATE, `timedOut`, `cancelled`, `connectionLost`, `invalidParameter`.
     @discardableResult
     package func query(
-        _ sql: String, _ parameters: [SQLParameter] = [], timeout: Duration? = nil, isCancellable: Bool = true
+        _ sql: String, _ parameters: [SQLParameter] = [], timeout: Duration? = nil,
+        isCancellable: Bool = true, isRepeatable: Bool = false, asksToCancel: Bool = true
     ) async throws -> SQLRows {
         let bound = try BoundParameters(parameters)
         try refuseNUL(sql)
         return try await withTurn(isCancellable: isCancellable) { connection in
             let limit = StatementLimit(
-                timeout: timeout ?? connection.configuration.statementTimeout, followsTask: isCancellable)
+                timeout: timeout ?? connection.configuration.statementTimeout, followsTask: isCancellable,
+                canBeCancelledOnServer: asksToCancel, isRepeatable: isRepeatable)
             return SQLRows(result: try await connection.run(sql, bound, limit))
         }
     }

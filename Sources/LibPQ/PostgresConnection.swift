@@ -112,8 +112,8 @@ package actor PostgresConnection {
 }
 
 extension PostgresConnection {
-    /// Breaks the connection off under a statement that may not be cancelled with its task and that was sent before
-    /// `instant`; the statement then fails with `connectionLost`.
+    /// Breaks the connection off under a statement that its caller repeats and that was sent before `instant`; the
+    /// statement then fails with `connectionLost`.
     nonisolated func abandonStatement(sentBefore instant: ContinuousClock.Instant) {
         condition.withOpenSocket(unansweredSince: instant) { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
     }
@@ -132,12 +132,12 @@ final class ConnectionCondition: Sendable {
 
     private struct Socket {
         var isOpen = true
-        /// Since when a statement that does not end with its task has been under way.
+        /// Since when a statement that its caller repeats has been under way.
         var unansweredSince: ContinuousClock.Instant?
     }
 
     func sends(_ limit: StatementLimit) {
-        guard !limit.followsTask else { return }
+        guard limit.isRepeatable else { return }
         socket.withLock { $0.unansweredSince = .now }
     }
 

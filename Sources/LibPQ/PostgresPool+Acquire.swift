@@ -1,22 +1,31 @@
 import Logging
 import Synchronization
 
+/// How a caller waits for a connection.
+struct AcquireManner: Sendable {
+    let timeout: Duration
+    let start = ContinuousClock.now
+    /// Whether a cancelled task waits no longer.
+    var isCancellable = true
+    /// Whether the caller repeats the call, and so is told of a failed attempt at once.
+    var isRepeated = false
+
+    var deadline: ContinuousClock.Instant { start + timeout }
+}
+
 /// How a caller gets a connection and how it comes back.
 extension PostgresPool {
-    func acquire(isCancellable: Bool, waitsForServer: Bool) async throws -> PostgresConnection {
-        let deadline = ContinuousClock.now + configuration.acquireTimeout
+    func acquire(_ manner: AcquireManner) async throws -> PostgresConnection {
         let arrival = state.withLock { $0.arrive() }
         while true {
-            switch try await nextGrant(arrival, until: deadline, isCancellable: isCancellable) {
+            switch try await nextGrant(arrival, manner) {
             case .closed: throw PostgresError(.poolClosed, "the pool is closed")
             case .askAgain: continue
             case .lend(let connection):
                 if await isAlive(connection) { return noted(connection) }
                 await giveBack(connection)
             case .connect:
-                if let connection = try await connect(
-                    until: deadline, isCancellable: isCancellable, waitsForServer: waitsForServer)
-                {
+                if let connection = try await connect(manner) {
                     return noted(connection)
                 }
             }
@@ -32,7 +41,7 @@ extension PostgresPool {
     /// wait for the answer to an earlier statement, and closes the unused ones of that time.
     ///
     /// After a silence a connection can be dead without a sign, when a firewall on the way has forgotten it; only
-    /// timeouts would tell. Statements that a cancelled task may end are left alone, since nobody repeats them.
+    /// timeouts would tell. Other statements than those that are marked as repeatable are left alone.
     package func abandon(sentBefore instant: ContinuousClock.Instant) async {
         for connection in lent.withLock({ Array($0.values) }) {
             connection.abandonStatement(sentBefore: instant)
@@ -53,9 +62,7 @@ extension PostgresPool {
     }
 
     /// Waits for the caller's turn, unless it is there.
-    private func nextGrant(
-        _ arrival: UInt64, until deadline: ContinuousClock.Instant, isCancellable: Bool
-    ) async throws -> State.Grant {
+    private func nextGrant(_ arrival: UInt64, _ manner: AcquireManner) async throws -> State.Grant {
         let (grant, retryAt) = state.withLock { ($0.ask(arrival: arrival, now: .now), $0.retryAt) }
         if let grant { return grant }
 
@@ -63,13 +70,13 @@ extension PostgresPool {
         let dueRetry = retryAt.flatMap { $0 > .now ? $0 : nil }
         var ticket: Readiness.Token?
         let wakeup = await readiness.wait(
-            until: dueRetry.map { min($0, deadline) } ?? deadline, isCancellable: isCancellable
+            until: dueRetry.map { min($0, manner.deadline) } ?? manner.deadline,
+            isCancellable: manner.isCancellable
         ) { token in
             ticket = token
-            let since = deadline - configuration.acquireTimeout
             wake(
                 state.withLock {
-                    $0.enqueue(token, arrival: arrival, knownRetry: retryAt, since: since, now: .now)
+                    $0.enqueue(token, arrival: arrival, knownRetry: retryAt, since: manner.start, now: .now)
                 })
         }
         let settled = ticket.flatMap { ticket in state.withLock { $0.settle(ticket) } }
@@ -78,9 +85,9 @@ extension PostgresPool {
             throw PostgresError(.cancelled, "cancelled while waiting for a connection")
         }
         if let settled { return settled }
-        if ContinuousClock.now < deadline { return .askAgain }
+        if ContinuousClock.now < manner.deadline { return .askAgain }
         await decline(nil)
-        throw timedOut()
+        throw timedOut(manner)
     }
 
     /// Leaves for good, and gives back what was granted meanwhile.
@@ -93,12 +100,10 @@ extension PostgresPool {
     }
 
     /// Makes a connection; nil when that failed and is worth another attempt.
-    private func connect(
-        until deadline: ContinuousClock.Instant, isCancellable: Bool, waitsForServer: Bool
-    ) async throws -> PostgresConnection? {
+    private func connect(_ manner: AcquireManner) async throws -> PostgresConnection? {
         do {
             let connection = try await PostgresConnection.connect(
-                configuration, logger: logger, until: deadline, isCancellable: isCancellable)
+                configuration, logger: logger, until: manner.deadline, isCancellable: manner.isCancellable)
             wake(state.withLock { $0.connected(now: .now) })
             return connection
         } catch let error as PostgresError where error.code != .cancelled {
@@ -109,9 +114,9 @@ extension PostgresPool {
             guard error.isTransientConnectionFailure else { throw error }
             let isUnknownServer = error.sqlState == nil && !state.withLock { $0.hasConnected }
             guard !isUnknownServer || configuration.waitsForFirstConnection else { throw error }
-            guard ContinuousClock.now < deadline else { throw timedOut() }
+            guard ContinuousClock.now < manner.deadline else { throw timedOut(manner) }
             // Who repeats the call anyway is told, so that an absence is known at once.
-            guard waitsForServer else { throw error }
+            guard !manner.isRepeated else { throw error }
             return nil
         } catch {
             wake(state.withLock { $0.connectAbandoned(now: .now) })
@@ -127,11 +132,11 @@ extension PostgresPool {
         return min(longest, .milliseconds(1500)) * Double.random(in: 0.5...1)
     }
 
-    private func timedOut() -> PostgresError {
+    private func timedOut(_ manner: AcquireManner) -> PostgresError {
         let (inUse, failure) = state.withLock { ($0.inUse, $0.lastFailure) }
         let reason = failure == nil ? "\(inUse) connections are in use" : "the last attempt to connect failed"
         return PostgresError(
-            .poolTimedOut, "no connection within \(configuration.acquireTimeout): \(reason)",
+            .poolTimedOut, "no connection within \(manner.timeout): \(reason)",
             underlying: failure)
     }
 

@@ -32,7 +32,7 @@ package final class PostgresPool: Service, Sendable {
     package func withConnection<Result>(
         _ body: (PostgresConnection) async throws -> Result
     ) async throws -> Result {
-        try await withConnection(isCancellable: true, waitsForServer: true, body)
+        try await withConnection(AcquireManner(timeout: configuration.acquireTimeout), body)
     }
 
     /// Lends a connection to `body` inside a transaction; see ``PostgresConnection/withTransaction(_:)``.
@@ -42,22 +42,26 @@ package final class PostgresPool: Service, Sendable {
         try await withConnection { try await $0.withTransaction(body) }
     }
 
-    /// Runs one statement on any connection; see ``PostgresConnection/query(_:_:timeout:isCancellable:)``.
+    /// Runs one statement on any connection; see
+    /// ``PostgresConnection/query(_:_:timeout:isCancellable:isRepeatable:asksToCancel:)``.
     ///
-    /// Unless `isCancellable`, a cancelled task also waits for its connection.
+    /// Unless `isCancellable`, a cancelled task also waits for its connection. With `isRepeatable` the call fails when the
+    /// attempt to connect that it makes does, instead of making others until ``PostgresConfiguration/acquireTimeout``.
     ///
-    /// - Parameter waitsForServer: Whether attempts to connect that fail are followed by others until
-    ///   ``PostgresConfiguration/acquireTimeout`` is over. Defaults to `isCancellable`.
+    /// - Parameter acquireTimeout: instead of that of the configuration.
     @discardableResult
     package func query(
         _ sql: String, _ parameters: [SQLParameter] = [], timeout: Duration? = nil,
-        isCancellable: Bool = true,
-        waitsForServer: Bool? = nil
+        acquireTimeout: Duration? = nil, isCancellable: Bool = true, isRepeatable: Bool = false,
+        asksToCancel: Bool = true
     ) async throws -> SQLRows {
-        try await withConnection(
-            isCancellable: isCancellable, waitsForServer: waitsForServer ?? isCancellable
-        ) {
-            try await $0.query(sql, parameters, timeout: timeout, isCancellable: isCancellable)
+        let manner = AcquireManner(
+            timeout: acquireTimeout ?? configuration.acquireTimeout, isCancellable: isCancellable,
+            isRepeated: isRepeatable)
+        return try await withConnection(manner) {
+            try await $0.query(
+                sql, parameters, timeout: timeout, isCancellable: isCancellable, isRepeatable: isRepeatable,
+                asksToCancel: asksToCancel)
         }
     }
 
@@ -83,9 +87,9 @@ package final class PostgresPool: Service, Sendable {
     }
 
     private func withConnection<Result>(
-        isCancellable: Bool, waitsForServer: Bool, _ body: (PostgresConnection) async throws -> Result
+        _ manner: AcquireManner, _ body: (PostgresConnection) async throws -> Result
     ) async throws -> Result {
-        let connection = try await acquire(isCancellable: isCancellable, waitsForServer: waitsForServer)
+        let connection = try await acquire(manner)
         let result: Result
         do {
             result = try await body(connection)

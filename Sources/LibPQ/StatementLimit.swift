@@ -7,10 +7,16 @@ struct StatementLimit: Sendable {
     ///
     /// Not for a COMMIT, whose outcome would be unknown.
     var canBeCancelledOnServer = true
+    /// Whether the caller sends it again when its connection is lost; only such a statement may be abandoned.
+    var isRepeatable = false
 
-    init(timeout: Duration, followsTask: Bool = true, canBeCancelledOnServer: Bool = true) {
+    init(
+        timeout: Duration, followsTask: Bool = true, canBeCancelledOnServer: Bool = true,
+        isRepeatable: Bool = false
+    ) {
         deadline = .now + timeout
         self.followsTask = followsTask
         self.canBeCancelledOnServer = canBeCancelledOnServer
+        self.isRepeatable = isRepeatable
     }
 }

@@ -1,6 +1,7 @@
 // The program that the tests of the supervisor supervise: a pool of workers that stops on SIGTERM.
 
 import Absurd
+import Foundation
 import Logging
 import ServiceLifecycle
 import UnixSignals
@@ -13,10 +14,13 @@ enum SupervisedWorker {
         var options = WorkerOptions()
         options.concurrency = 4
         options.claimTimeout = .minutes(10)
-        options.shutdownGrace = .seconds(3)
-        let pool = try WorkerPool(client, handlers: [short, first, fatal], options: options)
+        // With a grace period that only a second signal ends.
+        let isPatient = ProcessInfo.processInfo.environment["PATIENT"] != nil
+        options.shutdownGrace = isPatient ? .seconds(3600) : .seconds(3)
+        let pool = try WorkerPool(client, handlers: [short, first, fatal, leaving], options: options)
         try await ServiceGroup(
-            services: [client, pool], gracefulShutdownSignals: [.sigterm], logger: logger
+            services: [client, SecondSignal(for: [pool]), pool], gracefulShutdownSignals: [.sigterm],
+            logger: logger
         ).run()
     }
 
@@ -29,6 +33,12 @@ enum SupervisedWorker {
     /// Goes on for ever in its first attempt.
     private static let first = Handler("first attempt hangs") { context in
         if context.attempt == 1 { try await Task.sleep(for: .seconds(3600)) }
+        return .complete
+    }
+
+    /// Ends its process in its first attempt, as if nothing were wrong.
+    private static let leaving = Handler("first attempt exits") { context in
+        if context.attempt == 1 { exit(0) }
         return .complete
     }
 

@@ -17,15 +17,22 @@ struct SocketFailure: Error, CustomStringConvertible {
 /// A socket that listens on a free port of 127.0.0.1.
 func listeningSocket() throws -> (descriptor: Int32, port: Int) {
     let descriptor = makeSocket()
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let status = withAddress(of: 0) { bind(descriptor, $0, length) }
     guard descriptor >= 0, status == 0, listen(descriptor, 512) == 0 else { throw SocketFailure() }
+    let port = localPort(of: descriptor)
+    guard port > 0 else { throw SocketFailure() }
+    return (descriptor, port)
+}
+
+/// The port of this end of a socket; 0 when it has none.
+func localPort(of descriptor: Int32) -> Int {
     var address = sockaddr_in()
-    let named = withUnsafeMutablePointer(to: &address) { pointer in
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = withUnsafeMutablePointer(to: &address) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
     }
-    guard named == 0 else { throw SocketFailure() }
-    return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
+    return status == 0 ? Int(UInt16(bigEndian: address.sin_port)) : 0
 }
 
 /// A socket that is connected to a port of 127.0.0.1; negative when nobody listens there.

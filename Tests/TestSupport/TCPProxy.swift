@@ -51,6 +51,20 @@ package final class TCPProxy: Sendable {
         }
     }
 
+    /// Forgets one connection, as ``Line/silent`` does all; others pass.
+    ///
+    /// - Parameter clientPort: The port from which the server sees it come.
+    package func forget(clientPort: Int) {
+        for link in state.withLock({ Array($0.links.values) }) where link.clientPort == clientPort {
+            link.forget()
+        }
+    }
+
+    /// Whether the server sees a connection of this proxy come from there.
+    package func carries(_ clientPort: Int) -> Bool {
+        state.withLock { $0.links.values.contains { $0.clientPort == clientPort } }
+    }
+
     package func close() {
         let links = state.withLock { state -> [ProxyLink]? in
             guard !state.isOver else { return nil }
@@ -111,9 +125,13 @@ final class ProxyLink: Sendable {
     /// How many of the two pumps are done.
     private let done = Mutex(0)
 
+    /// From which the server sees the connection come.
+    let clientPort: Int
+
     init(client: Int32, server: Int32) {
         self.client = client
         self.server = server
+        self.clientPort = localPort(of: server)
     }
 
     func forget() { isForgotten.store(true, ordering: .relaxed) }

@@ -8,11 +8,24 @@
 -- what it claims, and its id never returns. On a final attempt, which has none after it, the verdict waits for
 -- ten beats.
 
+-- How long an observer has to be steady before it judges a worker that had nothing under way: longer than such a
+-- worker may pause between beats, or a clock that was set forward would look like its silence.
+create or replace function absurd_swift.idle_beat_window()
+  returns interval
+  language sql
+  immutable
+as $$
+  select interval '7 seconds'
+$$;
+
 -- Give up the runs of one worker that is silent, on the word of p_observer, at most p_limit of them.
 --
 -- Returns no row when there is none to be found or the observer is not steady. is_out: the worker was taken out
 -- of the registry. A worker that keeps final attempts, or of which rows were locked, stays; a minute later it
 -- goes all the same, and what it still holds expires.
+--
+-- Commits without waiting for the disk or a standby, unless final attempts are given up: a stall of these would hold
+-- up one observer after the other, and a verdict that a crash of the server loses is made again.
 --
 -- Locks: one worker's row, SKIP LOCKED, so that several observers take several workers, and a worker that is
 -- just claiming is left alone; then as take_out.
@@ -25,14 +38,16 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_worker absurd_swift.workers;
+  v_steady_since timestamptz;
+  v_with_final boolean;
 begin
-  if not exists (
-    select from absurd_swift.workers w
-    where w.worker_id = p_observer
-      and w.lost_at is null
-      and w.steady_since <= v_now - absurd_swift.beat_window()
-      and w.beat_at between v_now - absurd_swift.beat_gap() and v_now
-  ) then
+  select w.steady_since into v_steady_since
+  from absurd_swift.workers w
+  where w.worker_id = p_observer
+    and w.lost_at is null
+    and w.steady_since <= v_now - absurd_swift.beat_window()
+    and w.beat_at between v_now - absurd_swift.beat_gap() and v_now;
+  if not found then
     return;
   end if;
 
@@ -48,7 +63,13 @@ begin
 
   select w.* into v_worker
   from absurd_swift.workers w
-  where w.worker_id <> p_observer and absurd_swift.is_suspect(w, v_now)
+  where w.worker_id <> p_observer
+    and absurd_swift.is_suspect(w, v_now)
+    and (
+      w.running > 0
+      or w.lost_at is not null
+      or v_steady_since <= v_now - absurd_swift.idle_beat_window()
+    )
   -- Those that wait for something in random order, so that none stands before another for ever.
   order by w.lost_at is not null, random()
   limit 1
@@ -56,13 +77,13 @@ begin
   if not found then
     return;
   end if;
+  v_with_final := greatest(v_worker.beat_at, v_worker.claimed_at) < v_now - interval '10 seconds';
+  if not v_with_final then
+    perform set_config('synchronous_commit', 'off', true);
+  end if;
   return query
     select v_worker.worker_id, v_worker.queue, t.runs, t.is_out
-    from absurd_swift.take_out(
-      v_worker.worker_id,
-      greatest(v_worker.beat_at, v_worker.claimed_at) < v_now - interval '10 seconds',
-      p_limit
-    ) t;
+    from absurd_swift.take_out(v_worker.worker_id, v_with_final, p_limit) t;
 end;
 $$;
 

@@ -147,11 +147,11 @@ $roles$;
 -- inner absurd_swift: complete_statement delete_late_waits_statement due_in_statement emit_rows emit_statement
 -- inner absurd_swift: fail_each fail_expired fail_runs fail_runs_of finish_complete finish_fail finish_park
 -- inner absurd_swift: finish_rest finish_rows has_cancel_at has_duplicates has_kind hold_events_statement holds_runs
--- inner absurd_swift: is_cancellation_policy is_event_wait is_over is_suspect is_task_wait json_join load_statement
--- inner absurd_swift: lock_awaited_events lock_claims lock_waiting_runs_statement look_at_tasks missing_functions
--- inner absurd_swift: notify_results notify_wake options_join parked_rest parse_json parse_spawn_options
--- inner absurd_swift: partition_index_statements place_events_statement planned_body planned_call planned_kinds
--- inner absurd_swift: policy_end policy_seconds ready_index_statements renew_statement renewed_expiry
+-- inner absurd_swift: idle_beat_window is_cancellation_policy is_event_wait is_over is_suspect is_task_wait json_join
+-- inner absurd_swift: load_statement lock_awaited_events lock_claims lock_waiting_runs_statement look_at_tasks
+-- inner absurd_swift: missing_functions notify_results notify_wake options_join parked_rest parse_json
+-- inner absurd_swift: parse_spawn_options partition_index_statements place_events_statement planned_body planned_call
+-- inner absurd_swift: planned_kinds policy_end policy_seconds ready_index_statements renew_statement renewed_expiry
 -- inner absurd_swift: require_equal_lengths require_queue retry_due silence_limit spawn_options spawn_rest spawn_rows
 -- inner absurd_swift: spawn_statement sweep_claims sweep_policies take_out uuid_at verdict wake_channel wake_class
 -- inner absurd_swift: wake_event_waits wake_key wake_result_waits wake_runs_statement wanted_events_statement

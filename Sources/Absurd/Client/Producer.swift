@@ -49,15 +49,13 @@ package final class Producer: Sendable {
                     let statement = SpawnStatement(queue: queue, rows: rows)
                     return try statement.decode(
                         try await pool.query(
-                            SpawnStatement.sql, statement.parameters, isCancellable: isCancellable,
-                            waitsForServer: true))
+                            SpawnStatement.sql, statement.parameters, isCancellable: isCancellable))
                 },
                 emits: ProducerLane { rows, isCancellable in
                     let statement = EmitStatement(queue: queue, rows: rows)
                     return try statement.decode(
                         try await pool.query(
-                            EmitStatement.sql, statement.parameters, isCancellable: isCancellable,
-                            waitsForServer: true))
+                            EmitStatement.sql, statement.parameters, isCancellable: isCancellable))
                 })
             lanes[queue] = made
             return made

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The Swift task that runs a handler, for as long as it does.
+/// The Swift task that runs a handler, or waits for a claim, for as long as it does.
 ///
 /// A child task for each handler, only to have something to cancel, would cost more than everything else a short
 /// execution needs (`docs/decisions/040-a-handler-runs-in-its-executions-task.md`).

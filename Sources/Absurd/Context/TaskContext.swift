@@ -306,7 +306,7 @@ extension TaskContext {
         }
     }
 
-    private var areWritesAnswered: Bool {
+    package var areWritesAnswered: Bool {
         state.withLock { $0.writesInFlight == 0 && $0.phase != .parking }
     }
 

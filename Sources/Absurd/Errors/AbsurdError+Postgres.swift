@@ -145,13 +145,24 @@ extension PostgresError {
         case .connectionFailed, .connectionLost, .timedOut, .poolTimedOut: return true
         default: break
         }
-        guard let sqlState else { return false }
+        return sqlState.map(Self.isTransient) ?? false
+    }
+
+    fileprivate static func isTransient(_ sqlState: String) -> Bool {
         switch sqlState {
-        case "25006", "40001", "40P01", "55P03", "57014": return true
-        default: return ["08", "53", "57", "58"].contains(String(sqlState.prefix(2)))
+        case "25006", "40001", "40P01", "55P03", "57014": true
+        default: ["08", "53", "57", "58"].contains(String(sqlState.prefix(2)))
         }
     }
 
     /// Whether the statement met a lock that somebody else held too long.
     package var isLockConflict: Bool { sqlState == "55P03" || sqlState == "40P01" }
+}
+
+extension AbsurdError {
+    /// Whether waiting may help: the database is out of reach or has no room, rather than not what it should be.
+    package var isTemporary: Bool {
+        [.connectionFailed, .connectionLost, .timedOut].contains(code)
+            || sqlState.map(PostgresError.isTransient) ?? false
+    }
 }

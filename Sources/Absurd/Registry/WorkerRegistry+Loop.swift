@@ -12,25 +12,33 @@ extension WorkerRegistry {
         // Whoever takes this loop over has not seen how regular the beats were.
         var isSteady = false
         var retries = Backoff(base: BeatTiming.retry, cap: BeatTiming.longestRetry)
-        var silence = NetworkSilence()
+        var hasFailed = false
         while !Task.isCancelled {
             guard await isTimeToBeat() else { break }
             let start = ContinuousClock.now
             do {
-                let interval = try await beat(isSteady: isSteady)
+                let interval = try await beat(
+                    isSteady: isSteady,
+                    patience: hasFailed ? BeatTiming.longerPatience : BeatTiming.patience)
                 isSteady = true
+                hasFailed = false
                 retries.reset()
                 setNextBeat(start + interval)
-                if let end = silence.answered(beatAt: start) { await pool.abandon(sentBefore: end) }
+                let end = state.withLock { $0.silence.answered(beatAt: start) }
+                if let end { await pool.abandon(sentBefore: end) }
             } catch {
-                silence.failed(beatAt: start, wasAnswered: (error as? PostgresError)?.sqlState != nil)
+                let wasAnswered = (error as? PostgresError)?.sqlState != nil
+                state.withLock { $0.silence.failed(beatAt: start, wasAnswered: wasAnswered) }
+                let isConflict = (error as? PostgresError)?.isLockConflict == true
                 // Others must not be judged by what this process has missed.
-                if (error as? PostgresError)?.isLockConflict != true {
+                if !isConflict {
                     isSteady = false
                     await close()
                 }
                 logger.debug("a beat failed", metadata: ["error": "\(error)"])
-                setNextBeat(.now + retries.next())
+                // A connection that is dead for itself costs no more than the wait for its answer.
+                setNextBeat(.now + (hasFailed || isConflict ? retries.next() : .zero))
+                hasFailed = true
             }
         }
     }
@@ -55,15 +63,16 @@ extension WorkerRegistry {
     }
 
     /// Beats once, acts on the answer, and says how long to wait until the next.
-    private func beat(isSteady: Bool) async throws -> Duration {
+    private func beat(isSteady: Bool, patience: Duration) async throws -> Duration {
         let members = state.withLock { Array($0.members.values) }
         let loads = members.map { $0.load() }
         let start = ContinuousClock.now
         let answer = try await send(
-            members.map(\.id), running: loads.map(\.running), restarts: loads.map(\.restarts), isSteady)
+            members.map(\.id), running: loads.map(\.running), restarts: loads.map(\.restarts), isSteady,
+            patience)
         for member in members where answer.gone.contains(member.id) {
-            leave(member.id)
-            member.lost()
+            // One that has left since the beat was sent is lost to nobody.
+            if leave(member.id) { member.lost() }
         }
         let interval = BeatTiming.next(
             hasRuns: loads.contains { $0.running > 0 }, suspects: answer.suspects,
@@ -75,6 +84,8 @@ extension WorkerRegistry {
     }
 
     /// Gives up runs of silent workers until none is found, or the next beat is due.
+    ///
+    /// A verdict takes no longer than a beat may, so that waiting for its commit makes nobody silent who judges others.
     private func reap(as observer: String, until end: ContinuousClock.Instant) async throws {
         while !Task.isCancelled, .now < end, let verdict = try await sendReap(as: observer) {
             guard verdict.runs > 0 || verdict.isOut else {

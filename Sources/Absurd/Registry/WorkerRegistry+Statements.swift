@@ -29,18 +29,15 @@ struct LossVerdict: Sendable {
 }
 
 extension WorkerRegistry {
-    /// Shorter than the window: a statement that takes longer is as good as silence, and a new connection may do better.
-    private static let beatTimeout = Duration.seconds(2)
-
     func send(
-        _ workers: [String], running: [Int], restarts: [Int], _ isSteady: Bool
+        _ workers: [String], running: [Int], restarts: [Int], _ isSteady: Bool, _ patience: Duration
     ) async throws -> BeatAnswer {
         let rows = try await query(
             "select to_json(gone)::text as gone, others_run, suspects, observer from absurd_swift.beat($1, $2, $3, $4)",
             [
                 .textArray(workers), .intArray(running.map(Int64.init)), .intArray(restarts.map(Int64.init)),
                 .bool(isSteady),
-            ], timeout: Self.beatTimeout)
+            ], patience)
         guard let row = rows.first else { throw SpawnStatement.wrongAnswer }
         return BeatAnswer(
             gone: Set(try JSONText(try row.decode("gone")).decode(as: [String].self)),
@@ -50,18 +47,24 @@ extension WorkerRegistry {
 
     func sendReap(as observer: String) async throws -> LossVerdict? {
         let rows = try await query(
-            "select worker_id, queue, runs, is_out from absurd_swift.reap($1)", [.text(observer)])
+            "select worker_id, queue, runs, is_out from absurd_swift.reap($1)", [.text(observer)],
+            BeatTiming.patience)
         return try rows.first.map(LossVerdict.init)
     }
 
+    /// A statement without an answer for so long is as good as silence, and a new connection may do better; so this one
+    /// is closed at once, without asking the server to cancel.
     private func query(
-        _ sql: String, _ parameters: [SQLParameter], timeout: Duration? = nil
+        _ sql: String, _ parameters: [SQLParameter], _ patience: Duration
     ) async throws -> SQLRows {
         do {
-            return try await connected().query(sql, parameters, timeout: timeout, isCancellable: false)
+            return try await connected().query(
+                sql, parameters, timeout: patience, isCancellable: false, asksToCancel: false)
         } catch let error as PostgresError where error.sqlState == Self.tooManyConnections {
             // The pool may have the last ones; that the server is full is no reason to look dead.
-            return try await pool.query(sql, parameters, timeout: timeout, isCancellable: false)
+            return try await pool.query(
+                sql, parameters, timeout: patience, acquireTimeout: BeatTiming.patience,
+                isCancellable: false, isRepeatable: true, asksToCancel: false)
         }
     }
 
@@ -71,8 +74,12 @@ extension WorkerRegistry {
     private func connected() async throws -> PostgresConnection {
         if let connection = state.withLock(\.connection), connection.isUsable { return connection }
         await close()
+        let start = ContinuousClock.now
         let connection = try await PostgresConnection.connect(configuration, logger: logger)
-        state.withLock { $0.connection = connection }
+        state.withLock { state in
+            state.silence.connected(from: start)
+            state.connection = connection
+        }
         return connection
     }
 }

@@ -22,6 +22,7 @@ package final class WorkerRegistry: Sendable {
         var members: [String: Member] = [:]
         var nextBeat = ContinuousClock.now
         var connection: PostgresConnection?
+        var silence = NetworkSilence()
     }
 
     let state = Mutex(State())
@@ -48,8 +49,10 @@ package final class WorkerRegistry: Sendable {
         changes.signal()
     }
 
-    func leave(_ id: String) {
-        state.withLock { _ = $0.members.removeValue(forKey: id) }
+    /// False when the worker had left before.
+    @discardableResult
+    func leave(_ id: String) -> Bool {
+        state.withLock { $0.members.removeValue(forKey: id) != nil }
     }
 
     /// Says that a worker has claimed runs, so that the next beat may not be far.
@@ -80,9 +83,15 @@ package enum BeatTiming {
     package static let watching = Duration.milliseconds(1500)
     /// While nobody has.
     package static let idle = Duration.seconds(5)
-    /// After a beat that failed.
+    /// After the second beat that failed; the first is repeated at once.
     package static let retry = Duration.milliseconds(200)
     package static let longestRetry = Duration.seconds(1)
+    /// How long a beat waits for its answer, and before that for a connection of the pool.
+    ///
+    /// After a second and this, what is left of the window has to do for another connection and the beat on it.
+    package static let patience = Duration.milliseconds(800)
+    /// The same on a connection that was made after a failure: if that is in time, the server is slow.
+    package static let longerPatience = Duration.seconds(2)
 
     package static func next(hasRuns: Bool, suspects: Bool, othersRun: Bool) -> Duration {
         if hasRuns || suspects { return working * Double.random(in: 0.8...1) }

@@ -35,7 +35,8 @@ extension QueueWatch {
         let isArmed = state.withLock { $0.armedSession == session.number }
         let rows = try await session.connection.query(
             "select outcome, due_in from absurd_swift.arm($1, $2)", [.text(queue), .bool(isArmed)],
-            isCancellable: false)
+            // A look at an index; who waits longer waits on a dead connection, and keeps a worker from ending.
+            timeout: .seconds(5), isCancellable: false)
         guard let row = rows.first, let outcome = QueueLook.Outcome(rawValue: try row.decode("outcome"))
         else {
             throw SpawnStatement.wrongAnswer

@@ -86,7 +86,7 @@ extension ResultWatch {
                 [
                     .text(queue), .uuidArray(keys.map(\.task.uuid)),
                     session == nil ? .null : .text(channel),
-                ], isCancellable: false)
+                ], isCancellable: false, isRepeatable: true)
             for row in rows { try take(row, keys, isListening: session != nil) }
             return true
         } catch let error as PostgresError where error.sqlState == "42501" && session != nil {

@@ -3,8 +3,9 @@ import LibPQ
 extension PostgresRunStore {
     package func checkReadiness(queue: String) async throws {
         try await translatingErrors(queue: nil) {
-            _ = try await send("select absurd_swift.get_schema_version()", [])
-            let queues = try await send("select 1 from absurd.get_queue_policy($1)", [.text(queue)])
+            _ = try await send("select absurd_swift.get_schema_version()", [], isCancellable: true)
+            let queues = try await send(
+                "select 1 from absurd.get_queue_policy($1)", [.text(queue)], isCancellable: true)
             guard !queues.isEmpty else { throw AbsurdError.queueMissing(queue) }
         }
     }

@@ -2,17 +2,18 @@ package import LibPQ
 
 /// The ``RunStore`` on the functions of schema `absurd_swift`.
 ///
-/// Its statements are never cancelled with the Swift task that waits for them: a write may carry the rows of
-/// several runs, and a claim that was sent must be heard of.
+/// Its statements are not cancelled with the Swift task that waits for them: a write may carry the rows of several
+/// runs. Claims and what gives runs back are, for a worker that ends while the database is silent.
 package struct PostgresRunStore: RunStore {
     private let pool: PostgresPool
 
     package init(pool: PostgresPool) { self.pool = pool }
 
     func send(
-        _ sql: String, _ parameters: [SQLParameter], isCancellable: Bool = false
+        _ sql: String, _ parameters: [SQLParameter], isCancellable: Bool = false, isRepeatable: Bool = true
     ) async throws -> SQLRows {
-        try await pool.query(sql, parameters, isCancellable: isCancellable)
+        try await pool.query(
+            sql, parameters, isCancellable: isCancellable, isRepeatable: isRepeatable)
     }
 
     package func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] {
@@ -26,7 +27,7 @@ package struct PostgresRunStore: RunStore {
                 .text(request.holder.queue), .text(request.holder.worker), .int(Int64(request.timeout)),
                 .int(Int64(request.limit)), .bool(request.sweeps),
                 request.dueFrom.map { .timestamp($0) } ?? .null, .bool(request.isRegistered),
-            ])
+            ], isCancellable: true)
         return try rows.map { try ClaimedRun($0, holder: request.holder) }
     }
 
@@ -73,7 +74,7 @@ package struct PostgresRunStore: RunStore {
                 .textArray(columns.map(\.action)), .textArray(columns.map(\.payload)),
                 .textArray(columns.map(\.step)), .timestampArray(columns.map(\.wakeAt)),
                 .doubleArray(columns.map(\.delay)), .bool(wait),
-            ])
+            ], isCancellable: writes.allSatisfy(\.isRelease))
         return try answers(rows, writes.count) { row, answer in
             switch answer {
             case "done", "repeated":
@@ -108,11 +109,21 @@ package struct PostgresRunStore: RunStore {
     package func renew(
         _ writes: [RenewWrite], holder: ClaimHolder, wait: Bool
     ) async throws -> [RenewAnswer] {
+        try await renew(writes, holder, wait, isCancellable: false)
+    }
+
+    package func look(at writes: [RenewWrite], holder: ClaimHolder) async throws -> [RenewAnswer] {
+        try await renew(writes, holder, false, isCancellable: true)
+    }
+
+    private func renew(
+        _ writes: [RenewWrite], _ holder: ClaimHolder, _ wait: Bool, isCancellable: Bool
+    ) async throws -> [RenewAnswer] {
         let rows = try await send(
             "select answer from absurd_swift.renew($1, $2, $3, $4, $5, $6) order by position",
             fence(holder, writes.map(\.key)) + [
                 .intArray(writes.map { $0.claimTimeout.map(Int64.init) }), .bool(wait),
-            ])
+            ], isCancellable: isCancellable)
         return try answers(rows, writes.count) { row, answer in
             answer == "renewed" ? .renewed : .refused(try Refusal(answer, nil))
         }

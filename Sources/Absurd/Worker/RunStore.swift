@@ -11,6 +11,8 @@ package protocol RunStore: Sendable {
     func checkpoint(_ writes: [CheckpointWrite], holder: ClaimHolder, wait: Bool) async throws
         -> [CheckpointAnswer]
     func renew(_ writes: [RenewWrite], holder: ClaimHolder, wait: Bool) async throws -> [RenewAnswer]
+    /// As ``renew(_:holder:wait:)`` without waiting for locks, and may be cancelled.
+    func look(at writes: [RenewWrite], holder: ClaimHolder) async throws -> [RenewAnswer]
     func awaitEvent(_ writes: [EventWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer]
     func awaitTask(_ writes: [TaskWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer]
     /// Gives back all runs that are held under the holder's id, but for the known claims; returns how many.
@@ -23,6 +25,12 @@ package protocol RunStore: Sendable {
     func deregister(_ worker: String) async throws -> Bool
     /// Checks that the database can serve workers of this queue; throws an ``AbsurdError`` that says what to do.
     func checkReadiness(queue: String) async throws
+}
+
+extension RunStore {
+    package func look(at writes: [RenewWrite], holder: ClaimHolder) async throws -> [RenewAnswer] {
+        try await renew(writes, holder: holder, wait: false)
+    }
 }
 
 /// The claim that a write belongs to.
@@ -111,6 +119,8 @@ package struct FinishWrite: Sendable {
         self.key = key
         self.action = action
     }
+
+    var isRelease: Bool { if case .release = action { true } else { false } }
 }
 
 package enum FinishAnswer: Hashable, Sendable {

@@ -15,6 +15,8 @@ package final class SlotTable: Sendable {
     private struct State {
         var taken: [(context: TaskContext, since: ContinuousClock.Instant)?]
         var free: [Int]
+        /// Runs that were claimed and get their slots when their checkpoints have been loaded.
+        var loading = 0
     }
     private let state: Mutex<State>
 
@@ -25,6 +27,8 @@ package final class SlotTable: Sendable {
 
     package var freeCount: Int { state.withLock(\.free.count) }
     package var usedCount: Int { state.withLock { $0.taken.count - $0.free.count } }
+    /// With those that are being loaded: what is lost when the worker dies.
+    package var heldCount: Int { state.withLock { $0.taken.count - $0.free.count + $0.loading } }
 
     /// Takes the free slot of the lowest number; nil when there is none.
     package func take(for context: TaskContext) -> Int? {
@@ -40,6 +44,15 @@ package final class SlotTable: Sendable {
             state.taken[number] = nil
             state.free.append(number)
         }
+    }
+
+    /// Counts so many runs as being loaded until `body` returns.
+    package func whileLoading<Result>(_ count: Int, _ body: () async throws -> Result) async rethrows
+        -> Result
+    {
+        state.withLock { $0.loading += count }
+        defer { state.withLock { $0.loading -= count } }
+        return try await body()
     }
 
     /// The executions under way, with the time since which they run.

@@ -127,7 +127,6 @@ public actor Worker: Service {
         defer { observer.report(.workerStopped) }
         while true {
             try await execute(session)
-            guard lifecycle.startOver() else { return }
             pulse.enter(.starting)
             guard let next = try await ready(lifecycle) else { return }
             session = next
@@ -140,7 +139,21 @@ public actor Worker: Service {
         // The client keeps its connections until the runs have been given back.
         let debt = client.debts.owe()
         session.joinRegistry()
-        let result: Result<Void, any Error> = await withTaskGroup(of: Void.self) { group in
+        let result = await withTaskGroup(of: Void.self) { group in
+            group.addTask { await session.breakOffAtEnd() }
+            let result = await executeWatched(session, debt)
+            group.cancelAll()
+            return result
+        }
+        debt.pay()
+        session.leaveRegistry()
+        try result.get()
+    }
+
+    private func executeWatched(
+        _ session: WorkerSession, _ debt: Debts.Debt
+    ) async -> Result<Void, any Error> {
+        await withTaskGroup(of: Void.self) { group in
             group.addTask { await session.stopWaiting() }
             group.addTask { await session.stopAfterGrace() }
             group.addTask { await session.watchClaims() }
@@ -158,12 +171,10 @@ public actor Worker: Service {
             } catch {
                 result = .failure(error)
             }
+            session.isOver.store(true, ordering: .relaxed)
             group.cancelAll()
             return result
         }
-        debt.pay()
-        session.leaveRegistry()
-        try result.get()
     }
 
     /// Waits until the database can serve this worker, and registers it.
@@ -171,30 +182,34 @@ public actor Worker: Service {
     /// Nil when it is to stop before that.
     private func ready(_ lifecycle: WorkerLifecycle) async throws -> WorkerSession? {
         var backoff = Backoff(base: options.pollInterval, cap: min(options.maxBackoff, .seconds(1)))
-        while lifecycle.stage == .running {
+        // One that was taken for dead begins another life.
+        while lifecycle.stage == .running || lifecycle.startOver() {
             do {
-                try await store.checkReadiness(queue: queue)
-                await client.planStatements(of: queue)
-                let entry = RegistryEntry(
-                    holder: ClaimHolder(queue: queue, worker: freshID()),
-                    version: options.version ?? "swift-absurd \(AbsurdSchema.libraryVersion)",
-                    slots: options.concurrency, restarts: restarts.load(ordering: .relaxed))
-                let isRegistered = try await store.register(entry)
+                guard let session = try await lifecycle.whilePatient({ try await self.enter(lifecycle) })
+                else {
+                    return nil
+                }
                 outages.succeeded(observer.logger)
-                return WorkerSession(
-                    worker: self, lifecycle: lifecycle, holder: entry.holder, isRegistered: isRegistered)
-            } catch let error as AbsurdError where error.code.isTemporary {
+                return session
+            } catch let error as AbsurdError where error.isTemporary {
                 outages.failed(error, observer.logger)
                 let ticket = lifecycle.changes.ticket()
-                guard lifecycle.stage == .running else { break }
+                guard lifecycle.stage == .running else { continue }
                 await lifecycle.changed(after: ticket, within: backoff.next())
             }
         }
         return nil
     }
-}
 
-extension AbsurdError.Code {
-    /// Whether waiting may help: the database is out of reach, rather than not what it should be.
-    package var isTemporary: Bool { [.connectionFailed, .connectionLost, .timedOut].contains(self) }
+    private func enter(_ lifecycle: WorkerLifecycle) async throws -> WorkerSession {
+        try await store.checkReadiness(queue: queue)
+        await client.planStatements(of: queue)
+        let entry = RegistryEntry(
+            holder: ClaimHolder(queue: queue, worker: freshID()),
+            version: options.version ?? "swift-absurd \(AbsurdSchema.libraryVersion)",
+            slots: options.concurrency, restarts: restarts.load(ordering: .relaxed))
+        let isRegistered = try await store.register(entry)
+        return WorkerSession(
+            worker: self, lifecycle: lifecycle, holder: entry.holder, isRegistered: isRegistered)
+    }
 }

@@ -19,6 +19,8 @@ package final class WorkerLifecycle: Sendable {
         var asked = Stage.running
         var isLost = false
         var isGraceOver = false
+        /// Counts how often the worker has started over.
+        var life = 0
     }
     private let state = Mutex(State())
     /// Signalled by stage changes.
@@ -52,26 +54,67 @@ package final class WorkerLifecycle: Sendable {
         if hasChanged { changes.signal() }
     }
 
-    /// Stops the worker, which was taken for dead, so that it gives up what it holds.
-    package func lose() {
-        state.withLock { $0.isLost = true }
-        changes.signal()
+    /// Which of its lives the worker is in: it has another after each time that it was taken for dead.
+    package var life: Int { state.withLock(\.life) }
+
+    /// Stops the worker, which was taken for dead in that life, so that it gives up what it holds.
+    ///
+    /// False when that is known, or concerns an earlier life.
+    @discardableResult
+    package func lose(_ life: Int) -> Bool {
+        let hasChanged = state.withLock { state in
+            guard state.life == life, !state.isLost else { return false }
+            state.isLost = true
+            return true
+        }
+        if hasChanged { changes.signal() }
+        return hasChanged
     }
 
     /// After the stop: true when the worker is to go on, under another id.
     package func startOver() -> Bool {
         state.withLock { state in
-            defer { state.isLost = false }
-            return state.isLost && state.asked == .running
+            guard state.isLost else { return false }
+            state.isLost = false
+            state.life += 1
+            return state.asked == .running
         }
     }
 
     /// Returns once the stage is at least this one, or when the current task is cancelled.
-    package func reached(_ stage: Stage) async {
+    package func reached(_ stage: Stage) async { await changed { self.stage >= stage } }
+
+    /// The same for what the worker was asked for, which does not count that it was taken for dead.
+    func asked(for stage: Stage) async { await changed { self.state.withLock(\.asked) >= stage } }
+
+    private func changed(until holds: () -> Bool) async {
         while !Task.isCancelled {
             let ticket = changes.ticket()
-            if self.stage >= stage { return }
+            if holds() { return }
             await changes.waitUnlessCancelled(after: ticket)
+        }
+    }
+
+    /// How long a worker that was asked to end waits for an answer of the database.
+    static let patience = Duration.seconds(3)
+
+    /// Runs `operation`, also when the current task is cancelled, but for no longer than ``patience`` once the worker was
+    /// asked to end; nil when it was cancelled then.
+    func whilePatient<Value: Sendable>(
+        _ operation: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value? {
+        try await finishingDespiteCancellation {
+            try await withThrowingTaskGroup(of: Value?.self) { group in
+                group.addTask { try await operation() }
+                group.addTask {
+                    await self.asked(for: .draining)
+                    // Cancelled when the operation ends first.
+                    try? await Task.sleep(for: Self.patience)
+                    return nil
+                }
+                defer { group.cancelAll() }
+                return try await group.next() ?? nil
+            }
         }
     }
 

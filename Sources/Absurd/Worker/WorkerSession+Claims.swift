@@ -1,3 +1,4 @@
+import LibPQ
 import Logging
 import Synchronization
 
@@ -52,7 +53,7 @@ extension WorkerSession {
             RenewWrite(key: context.run.key, claimTimeout: renewal(of: now - since))
         }
         do {
-            let answers = try await worker.store.renew(writes, holder: holder, wait: false)
+            let answers = try await worker.store.look(at: writes, holder: holder)
             for (((context, _), write), answer) in zip(zip(executions, writes), answers) {
                 switch answer {
                 case .renewed:
@@ -62,6 +63,8 @@ extension WorkerSession {
             }
             // Some may wait for an earlier execution of their run and have no claim to wait with any more.
             worker.client.executions.poke()
+        } catch let error as PostgresError where error.code == .cancelled {
+            // The worker is at its end.
         } catch {
             // A missed look costs nothing: the next one comes, and every write is checked by itself.
             worker.outages.failed(error, observer.logger)

@@ -9,7 +9,7 @@ extension WorkerSession {
             WorkerRegistry.Member(
                 id: holder.worker,
                 load: { [worker] in
-                    (worker.slotTable.usedCount, worker.restarts.load(ordering: .relaxed))
+                    (worker.slotTable.heldCount, worker.restarts.load(ordering: .relaxed))
                 }, lost: { [weak self] in self?.lose() }))
     }
 
@@ -23,10 +23,9 @@ extension WorkerSession {
 
     /// Others have taken this worker for dead: it gives up what it holds, and goes on under another id.
     func lose() {
-        guard !lifecycle.isLost else { return }
+        guard lifecycle.lose(life) else { return }
         observer.logger.info(
             "others took the worker for dead; its handlers are cancelled and it registers anew")
-        lifecycle.lose()
     }
 
     /// Takes the worker out of the registry, in bounded time, also when its task was cancelled.
@@ -34,7 +33,7 @@ extension WorkerSession {
     /// One that stays because of a run that could not be given back, or because the database is away, is found
     /// silent by the others.
     func deregister() async {
-        guard isRegistered, !lifecycle.isLost else { return }
+        guard isRegistered, !lifecycle.isLost, !isUnanswered.load(ordering: .relaxed) else { return }
         let (store, registry, id) = (worker.store, worker.client.registry, holder.worker)
         // Nothing in it throws.
         try? await finishingDespiteCancellation {

@@ -1,4 +1,6 @@
+import LibPQ
 import Logging
+import Synchronization
 
 extension WorkerSession {
     /// Ends the grace period: handlers that still run after it are stopped.
@@ -29,6 +31,9 @@ extension WorkerSession {
         for context in contexts { context.end(.stopping) }
         await writesAnswered(of: contexts, within: .seconds(2))
         writer.stopRetrying()
+        // Handlers wait for their writes, which would wait for a silent database until they have timed out.
+        let isSilent = contexts.contains { !$0.areWritesAnswered } && writer.busySince != nil
+        if isSilent { await worker.client.pool.abandon(sentBefore: .now) }
         await giveBack(contexts.filter { $0.phase == .ended(.stopping) }.map(\.run))
     }
 
@@ -49,5 +54,45 @@ extension WorkerSession {
                 group.cancelAll()
             }
         }
+    }
+}
+
+// MARK: - The end while the database is silent
+
+extension WorkerSession {
+    /// Claims; none when the claim was broken off because the worker is to end.
+    func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] {
+        do {
+            return try await claiming.during {
+                await Result.catching { try await worker.store.claim(request) }
+            }.get()
+        } catch let error as PostgresError where error.code == .cancelled {
+            return []
+        }
+    }
+
+    /// Sees to it that the worker comes to its end although the database does not answer: breaks off the claim, and
+    /// after the last handler whatever else is without an answer.
+    ///
+    /// Runs that such a claim has taken all the same are found by the others, as those of a worker that died.
+    func breakOffAtEnd() async {
+        await lifecycle.asked(for: .draining)
+        var start = ContinuousClock.now
+        while (try? await Task.sleep(for: .milliseconds(250))) != nil {
+            // Handlers may still record in their grace period, so nothing is broken off then.
+            let hasGrace = lifecycle.stage < .stopping && worker.slotTable.usedCount > 0
+            if hasGrace { start = .now }
+            guard .now - start >= WorkerLifecycle.patience else { continue }
+            claiming.cancel()
+            if isOver.load(ordering: .relaxed) {
+                await worker.client.pool.abandon(sentBefore: .now - .seconds(2))
+            }
+        }
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate static func catching(_ body: () async throws -> Success) async -> Self {
+        do { return .success(try await body()) } catch { return .failure(error) }
     }
 }

@@ -13,6 +13,13 @@ package final class WorkerSession: Sendable {
     let observer: WorkerObserver
     let watched: WakeUps.Watched
     private let executions = LeavableTasks()
+    /// Which life of the worker this is.
+    let life: Int
+    /// The claim under way.
+    let claiming = HandlerTask()
+    /// Whether the last handler has ended, and whether the database did not answer what gives runs back.
+    let isOver = Atomic<Bool>(false)
+    let isUnanswered = Atomic<Bool>(false)
     private let idling = Mutex(Idling())
     /// Whether claims may have left runs that this worker does not know of.
     let doubt = Mutex(ClaimDoubt())
@@ -26,6 +33,7 @@ package final class WorkerSession: Sendable {
     init(worker: Worker, lifecycle: WorkerLifecycle, holder: ClaimHolder, isRegistered: Bool) {
         self.worker = worker
         self.lifecycle = lifecycle
+        self.life = lifecycle.life
         self.holder = holder
         self.isRegistered = isRegistered
         self.observer = worker.observer.naming(holder.worker)
@@ -100,7 +108,7 @@ package final class WorkerSession: Sendable {
                     sweeps: permit?.sweeps ?? false)
                 request.isRegistered = isRegistered
                 worker.pulse.enter(.claiming)
-                let runs = try await worker.store.claim(request)
+                let runs = try await claim(request)
                 size.claimed(runs)
                 permit?.report(claimed: runs.count, isFull: runs.count >= limit)
                 permit = nil
@@ -185,7 +193,9 @@ extension WorkerSession {
         guard !resumed.isEmpty else { return }
         worker.pulse.enter(.loading)
         do {
-            let checkpoints = try await writer.loadCheckpoints(runs: resumed.map(\.info.runID))
+            let checkpoints = try await worker.slotTable.whileLoading(resumed.count) {
+                try await writer.loadCheckpoints(runs: resumed.map(\.info.runID))
+            }
             for run in resumed { launch(run, checkpoints[run.info.runID] ?? [:]) }
         } catch {
             // Without its checkpoints no run may start; a later claim tries again.
@@ -218,7 +228,8 @@ extension WorkerSession {
         guard !runs.isEmpty else { return }
         let writes = runs.map { FinishWrite(key: $0.key, action: .release) }
         do {
-            let answers = try await writer.finish(writes)
+            let answers = try await lifecycle.whilePatient { [writer] in try await writer.finish(writes) }
+            guard let answers else { throw AbsurdError(.timedOut, "the database did not answer in time") }
             for (run, answer) in zip(runs, answers) {
                 if case .done = answer {
                     observer.report(.released(run.info))
@@ -227,6 +238,7 @@ extension WorkerSession {
                 }
             }
         } catch {
+            isUnanswered.store(true, ordering: .relaxed)
             observer.logger.info(
                 "runs could not be given back; they are taken over when their claims expire",
                 metadata: ["absurd.runs": "\(runs.count)", "error": "\(error)"])

@@ -4,18 +4,20 @@ import Absurd
 struct ClaimReturn: Sendable {
     let client: AbsurdClient
 
-    /// Longer is of no use: meanwhile others have noticed.
-    private static let limit = Duration.seconds(10)
-
     /// Returns how many runs have come back, an attempt spent each.
     ///
     /// - Parameter process: What the process had in `ABSURD_PROCESS`.
-    func giveBack(of process: String) async throws -> Int {
-        try await withThrowingTaskGroup(of: Int.self) { group in
+    /// - Parameter patience: How long this may take from its beginning; asked again and again, since it shortens when the
+    ///   supervisor is to end.
+    func giveBack(of process: String, within patience: @escaping @Sendable () -> Duration) async throws -> Int
+    {
+        guard patience() > .zero else { throw NoAnswer(limit: .zero) }
+        return try await withThrowingTaskGroup(of: Int.self) { group in
             group.addTask { try await client.processLost(process) }
             group.addTask {
-                try await Task.sleep(for: Self.limit)
-                throw NoAnswer(limit: Self.limit)
+                let start = ContinuousClock.now
+                while .now < start + patience() { try await Task.sleep(for: .milliseconds(100)) }
+                throw NoAnswer(limit: patience())
             }
             defer { group.cancelAll() }
             return try await group.next() ?? 0
@@ -24,6 +26,8 @@ struct ClaimReturn: Sendable {
 
     private struct NoAnswer: Error, CustomStringConvertible {
         let limit: Duration
-        var description: String { "no answer within \(limit.rounded)" }
+        var description: String {
+            limit == .zero ? "the supervisor was killed" : "no answer within \(limit.rounded)"
+        }
     }
 }

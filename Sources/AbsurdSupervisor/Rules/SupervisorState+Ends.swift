@@ -33,7 +33,7 @@ extension SupervisorState {
         let reason = "child \(child) \(end) after \((now - process.startedAt).rounded)"
         guard ledger.record(workerID: String(child), error: reason, at: now) != nil else {
             fail(
-                "the children were started again more than \(options.maxRestarts) times within "
+                "the children were started again more than \(options.restartLimit) times within "
                     + "\(options.restartWindow.rounded); the last to end: \(reason)", now)
             return nil
         }

@@ -89,7 +89,7 @@ struct SupervisorState: Sendable {
         self.options = options
         let child = Child(pauses: Backoff(base: options.restartPause, cap: options.maxRestartPause))
         children = Array(repeating: child, count: options.children)
-        ledger = RestartLedger(limit: options.maxRestarts, window: options.restartWindow)
+        ledger = RestartLedger(limit: options.restartLimit, window: options.restartWindow)
     }
 
     mutating func act(_ action: Action) { actions.append(action) }
@@ -144,9 +144,11 @@ extension SupervisorState {
         return proceed(now)
     }
 
-    /// Passes a signal on to all children.
-    mutating func forward(_ signal: SupervisorSignal) -> [Action] {
-        for process in children.flatMap(\.processes) {
+    /// Passes a signal on to the children that have been up for the settle time.
+    ///
+    /// One that has hardly begun handles none yet, and would die of it.
+    mutating func forward(_ signal: SupervisorSignal, at now: Instant) -> [Action] {
+        for process in children.flatMap(\.processes) where process.startedAt + options.settleTime <= now {
             if let processID = process.processID { act(.signal(processID: processID, signal)) }
         }
         return takeActions()

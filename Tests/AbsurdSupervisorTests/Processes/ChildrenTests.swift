@@ -123,8 +123,11 @@ struct ChildrenTests {
         try await Supervised.run(script) { supervised in
             try await soon { supervised.words("log") == ["ready"] }
             #expect(supervised.words("input").isEmpty)
-            supervised.supervisor.forward(.user1)
-            try await soon { supervised.words("log") == ["ready", "usr1"] }
+            try await soon {
+                // Not to a child that has hardly begun.
+                supervised.supervisor.forward(.user1)
+                return supervised.words("log").prefix(2) == ["ready", "usr1"]
+            }
         }
     }
 

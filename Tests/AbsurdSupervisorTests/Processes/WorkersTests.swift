@@ -3,6 +3,7 @@ import AbsurdSupervisor
 import Foundation
 import LibPQ
 import Logging
+import Synchronization
 import TestSupport
 import Testing
 
@@ -73,6 +74,38 @@ struct WorkersTests {
                 try await client.workers().map(\.restarts).sorted() == [0, 0, 1]
             }
         }
+    }
+
+    @Test func `what a child holds that ends with status 0 goes back, too`() async throws {
+        try await supervising(1) { supervised, client in
+            let task = try await client.spawn("first attempt exits", params: nil)
+            _ = try await task.result(timeout: .minutes(3))
+            #expect(supervised.ends.first?.end.isSuccess == true)
+            try await soon {
+                supervised.events.contains { event in
+                    if case .claimsGivenBack(0, _, runs: 1) = event { true } else { false }
+                }
+            }
+        }
+    }
+
+    @Test func `a database that does not answer keeps nobody from ending`() async throws {
+        let proxy = try TCPProxy(to: 1)
+        proxy.become(.silent)
+        defer { proxy.close() }
+        let client = try AbsurdClient(
+            AbsurdConfiguration("postgresql://nobody@127.0.0.1:\(proxy.port)/none"), logger: .quiet)
+        for isKilled in [false, true] {
+            let start = Mutex(ContinuousClock.now)
+            try await Supervised.run("exec sleep 600", client: client) { supervised in
+                try await supervised.untilRunning(1)
+                start.withLock { $0 = .now }
+                if isKilled { supervised.supervisor.kill() } else { supervised.supervisor.stop() }
+            }
+            // Connecting alone would take ten.
+            #expect(.now - start.withLock(\.self) < .seconds(8))
+        }
+        await client.close()
     }
 
     @Test func `a handler that traps costs its process and an attempt, and nobody's task`() async throws {

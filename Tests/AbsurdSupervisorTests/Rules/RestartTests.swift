@@ -122,6 +122,24 @@ import Testing
                         + "ended by SIGSEGV after 1 s"))
     }
 
+    @Test func `the limit grows with the number of children unless it is set`() {
+        for (children, restarts) in [(1, 20), (4, 50)] {
+            var rehearsal = Rehearsal {
+                $0.children = children
+                $0.restartPause = .milliseconds(1)
+                $0.maxRestartPause = .milliseconds(1)
+            }
+            rehearsal.begin()
+            for _ in 0..<restarts {
+                rehearsal.end(rehearsal.processes[0][0])
+                rehearsal.pass(.milliseconds(1))
+            }
+            #expect(rehearsal.state.coming == nil)
+            rehearsal.end(rehearsal.processes[0][0])
+            #expect(rehearsal.state.coming != nil)
+        }
+    }
+
     @Test func `restarts further apart than the window are no trouble`() {
         var rehearsal = Rehearsal { $0.maxRestarts = 1 }
         rehearsal.begin()

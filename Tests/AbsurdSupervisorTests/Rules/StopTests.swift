@@ -87,10 +87,21 @@ import Testing
         #expect(rehearsal.processes == [[], []])
     }
 
-    @Test func `other signals are passed on to all`() {
-        var rehearsal = Rehearsal { $0.children = 2 }
+    @Test func `other signals are passed on to all but those that have hardly begun`() {
+        var rehearsal = Rehearsal {
+            $0.children = 2
+            $0.settleTime = .seconds(5)
+        }
         rehearsal.begin()
         rehearsal.tell(.forward(.user1))
-        #expect(rehearsal.takeSignals() == ["SIGUSR1 101", "SIGUSR1 102"])
+        #expect(rehearsal.takeSignals() == [])
+        rehearsal.pass(.seconds(5))
+        rehearsal.end(102)
+        rehearsal.pass(.seconds(1))
+        rehearsal.tell(.forward(.user1))
+        #expect(rehearsal.takeSignals() == ["SIGUSR1 101"])
+        rehearsal.pass(.seconds(5))
+        rehearsal.tell(.forward(.user1))
+        #expect(rehearsal.takeSignals() == ["SIGUSR1 101", "SIGUSR1 103"])
     }
 }

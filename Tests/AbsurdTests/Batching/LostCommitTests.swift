@@ -16,12 +16,9 @@ struct LostCommitTests {
             let client = try AbsurdClient(configuration, logger: .quiet)
             try await client.migrate()
             try await client.createQueue("default")
-            let admin = try await PostgresConnection.connect(
-                PostgresConfiguration(connectionString: server.connectionString), logger: .quiet)
-            // Its own statements are not to wait.
-            try await admin.execute(script: "set synchronous_commit = local")
+            let commits = try await StalledCommits(server.connectionString)
 
-            let spawned = try await losing("absurd_swift.spawn", admin) {
+            let spawned = try await losing("absurd_swift.spawn", commits) {
                 try await withThrowingTaskGroup(of: TaskID.self) { group in
                     for _ in 0..<10 {
                         group.addTask { try await client.spawn("counted", params: nil).taskID }
@@ -30,21 +27,21 @@ struct LostCommitTests {
                 }
             }
             #expect(spawned.count == 10)
-            #expect(try await count("absurd.t_default", admin) == 10)
+            #expect(try await commits.count("absurd.t_default") == 10)
 
-            try await losing("absurd_swift.emit", admin) { try await client.emitEvent("paid", 1) }
+            try await losing("absurd_swift.emit", commits) { try await client.emitEvent("paid", 1) }
             #expect(
-                try await count("absurd.e_default where event_name = 'paid' and payload = '1'", admin) == 1)
+                try await commits.count("absurd.e_default where event_name = 'paid' and payload = '1'") == 1)
 
             let runs = try await client.claimRuns(workerID: "hand", limit: 10)
-            _ = try await losing("absurd_swift.checkpoint", admin) {
+            _ = try await losing("absurd_swift.checkpoint", commits) {
                 try await client.setCheckpoint("step", of: runs[0], to: 7)
             }
-            try await losing("absurd_swift.finish", admin) { try await client.complete(runs[0], result: 7) }
-            #expect(try await count("absurd.c_default where state = '7'", admin) == 1)
-            #expect(try await count("absurd.r_default where state = 'completed'", admin) == 1)
+            try await losing("absurd_swift.finish", commits) { try await client.complete(runs[0], result: 7) }
+            #expect(try await commits.count("absurd.c_default where state = '7'") == 1)
+            #expect(try await commits.count("absurd.r_default where state = 'completed'") == 1)
             await client.close()
-            await admin.close()
+            await commits.admin.close()
         }
     }
 
@@ -57,18 +54,18 @@ struct LostCommitTests {
             try await client.migrate()
             try await client.createQueue("default")
             let target = PostgresConfiguration(connectionString: server.connectionString)
-            let admin = try await PostgresConnection.connect(target, logger: .quiet)
+            let commits = try await StalledCommits(server.connectionString)
             let producer = try await PostgresConnection.connect(target, logger: .quiet)
-            for session in [admin, producer] { try await session.execute(script: "set synchronous_commit = local") }
+            try await producer.execute(script: "set synchronous_commit = local")
             let handler = Handler("once") { .complete(.integer(Int64($0.attempt))) }
             let options = testOptions { $0.claimTimeout = .seconds(3600) }
             let pool = try WorkerPool(client, queue: "default", handlers: [handler], options: options)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await pool.run() }
                 try await eventually("the worker is registered") {
-                    try await count("absurd_swift.workers", admin) == 1
+                    try await commits.count("absurd_swift.workers") == 1
                 }
-                try await losing("absurd_swift.claim", admin) {
+                try await losing("absurd_swift.claim", commits) {
                     // A claim to sweep, which sets free the last attempt for the same statement.
                     try await producer.execute(
                         script: """
@@ -80,47 +77,26 @@ struct LostCommitTests {
                             """)
                 }
                 try await eventually("the task is completed in its last attempt") {
-                    try await count("absurd.t_default where completed_payload = '2'", admin) == 1
+                    try await commits.count("absurd.t_default where completed_payload = '2'") == 1
                 }
                 group.cancelAll()
             }
             await client.close()
             await producer.close()
-            await admin.close()
+            await commits.admin.close()
         }
     }
 
     /// Runs `body` while commits hang, ends the session whose commit of that statement does, and lets commits pass.
     private func losing<Result: Sendable>(
-        _ statement: String, _ admin: PostgresConnection,
+        _ statement: String, _ commits: StalledCommits,
         _ body: @Sendable @escaping () async throws -> Result
     ) async throws -> Result {
-        try await setStandby("nobody", admin)
+        try await commits.stall()
         async let result = body()
-        try await eventually("a commit of \(statement) waits") {
-            try await count("pg_stat_activity where \(hanging(statement))", admin) > 0
-        }
-        _ = try await admin.query(
-            "select pg_terminate_backend(pid) from pg_stat_activity where \(hanging(statement))")
-        try await setStandby("", admin)
+        try await commits.untilHanging(statement)
+        try await commits.terminate(hanging: statement)
+        try await commits.goOn()
         return try await result
-    }
-
-    private func hanging(_ statement: String) -> String {
-        "wait_event = 'SyncRep' and query like '%\(statement)%' and pid <> pg_backend_pid()"
-    }
-
-    private func setStandby(_ name: String, _ admin: PostgresConnection) async throws {
-        _ = try await admin.query("alter system set synchronous_standby_names = '\(name)'")
-        _ = try await admin.query("select pg_reload_conf()")
-        // Told to everybody by the checkpointer, a moment later than it can be read.
-        try await eventually("the server has read its settings") {
-            let row = try await admin.query("show synchronous_standby_names")[0]
-            return try row.decode(0, as: String.self) == name
-        }
-    }
-
-    private func count(_ rows: String, _ admin: PostgresConnection) async throws -> Int {
-        try await admin.query("select count(*) from \(rows)")[0].decode(0)
     }
 }

@@ -105,6 +105,13 @@ struct FenceTests {
         case .checkpoint: try await context.step("s") { 1 }
         case .renew: try await context.heartbeat(for: .hours(1))
         case .lookForEvent, .parkOnEvent: try await context.awaitEvent("never")
+        case .takeEvent:
+            try await context.client.emitEvent("emitted", 1)
+            try await context.awaitEvent("emitted")
+        case .takeResult:
+            let child = try await context.client.spawn("child", params: nil, on: "children")
+            try await child.cancel()
+            _ = try await context.snapshot(of: child, name: "ended")
         case .lookAtTask, .parkOnTask:
             // Spawned without a record, so that nothing is written before.
             let child = try await context.client.spawn("child", params: nil, on: "children")

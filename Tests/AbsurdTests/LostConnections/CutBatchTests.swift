@@ -13,9 +13,9 @@ struct CutBatchTests {
     func `every kind of batch that a worker writes counts once`(_ moment: Moment) async throws {
         try await CuttingScene.with { scene in
             try await scene.client.createQueue("children")
-            let child = try await scene.client.spawn("child", params: nil, on: "children").taskID
+            let children = try await Children(of: scene.client)
             for kind in WriteKind.allCases where kind.isWritten {
-                try await cutWrites(kind, moment, child, in: scene)
+                try await cutWrites(kind, moment, children, in: scene)
                 for (rows, expected) in kind.outcome(Self.callers) {
                     #expect(try await scene.count(rows) == expected, "\(kind) \(moment): \(rows)")
                 }
@@ -23,9 +23,8 @@ struct CutBatchTests {
         }
     }
 
-    /// - Parameter child: What is waited for; nobody claims it.
     private func cutWrites(
-        _ kind: WriteKind, _ moment: Moment, _ child: TaskID, in scene: CuttingScene
+        _ kind: WriteKind, _ moment: Moment, _ children: Children, in scene: CuttingScene
     ) async throws {
         let (client, queue) = (scene.client, kind.queue)
         try await client.createQueue(queue)
@@ -34,7 +33,7 @@ struct CutBatchTests {
             (0..<Self.callers).map { _ in
                 try SpawnRequest("task", params: nil, on: queue, options: options)
             })
-        if kind == .lookForEvent { try await client.emitEvent("there", 7, on: queue) }
+        if kind == .takeEvent { try await client.emitEvent("emitted", 7, on: queue) }
         let runs = try await client.claimRuns(
             on: queue, workerID: "hand", claimTimeout: .minutes(10), limit: Self.callers)
         #expect(runs.count == Self.callers)
@@ -47,9 +46,9 @@ struct CutBatchTests {
         let nobody = try #require(RunID("019a0000-0000-7000-8000-000000000000"))
         let decoy = ClaimKey(run: nobody, token: runs[0].key.token)
         try await withThrowingTaskGroup(of: Bool.self) { group in
-            group.addTask { try await !kind.write(decoy, child, to: writer) }
+            group.addTask { try await !kind.write(decoy, children, to: writer) }
             await store.pause.untilArrived()
-            for run in runs { group.addTask { try await kind.write(run.key, child, to: writer) } }
+            for run in runs { group.addTask { try await kind.write(run.key, children, to: writer) } }
             try await eventually("the others gather") { writer.pendingCount == Self.callers }
             try await scene.cut(moment) { store.pause.open() }
             for try await isAsExpected in group { #expect(isAsExpected, "\(kind) \(moment)") }
@@ -100,14 +99,27 @@ struct CutBatchTests {
     }
 }
 
+/// What is waited for: a task that nobody claims, and one that has ended.
+private struct Children {
+    let waiting: TaskID
+    let ended: TaskID
+
+    init(of client: AbsurdClient) async throws {
+        ended = try await client.spawn("child", params: nil, on: "children").taskID
+        let run = try await client.claimRuns(on: "children", workerID: "hand")[0]
+        try await client.complete(run, result: 7)
+        waiting = try await client.spawn("child", params: nil, on: "children").taskID
+    }
+}
+
 extension WriteKind {
     /// Whether there is something to commit; a look that finds nothing writes nothing.
-    fileprivate var isWritten: Bool { self != .lookAtTask }
+    fileprivate var isWritten: Bool { self != .lookAtTask && self != .lookForEvent }
 
     fileprivate var queue: String { rawValue.lowercased() }
 
     /// Writes for one run; false when the claim is not held.
-    fileprivate func write(_ key: ClaimKey, _ child: TaskID, to writer: RunWriter) async throws -> Bool {
+    fileprivate func write(_ key: ClaimKey, _ children: Children, to writer: RunWriter) async throws -> Bool {
         let value = JSONText("7")
         func finish(_ action: FinishWrite.Action) async throws -> Bool {
             try await writer.finish(FinishWrite(key: key, action: action)).refusal == nil
@@ -122,15 +134,21 @@ extension WriteKind {
                 CheckpointWrite(key: key, step: "step", state: value, claimTimeout: nil)
             ).refusal == nil
         case .renew: return try await writer.renew(RenewWrite(key: key, claimTimeout: 7200)).refusal == nil
-        case .lookForEvent, .parkOnEvent:
+        case .lookForEvent, .takeEvent, .parkOnEvent:
             let parks = self == .parkOnEvent
-            let wait = EventWait(key: key, step: "wait", event: "there", timeout: nil, parks: parks)
+            let event = self == .takeEvent ? "emitted" : "there"
+            let wait = EventWait(key: key, step: "wait", event: event, timeout: nil, parks: parks)
             return isAnswer(try await writer.awaitEvent(wait), parks ? .parked : .received(value))
         case .lookAtTask, .parkOnTask:
             let wait = TaskWait(
-                key: key, step: "wait", queue: "children", task: child, pollDelay: .hours(1),
+                key: key, step: "wait", queue: "children", task: children.waiting, pollDelay: .hours(1),
                 parks: self == .parkOnTask)
             return isAnswer(try await writer.awaitTask(wait), .parked)
+        case .takeResult:
+            let wait = TaskWait(
+                key: key, step: "ended", queue: "children", task: children.ended, pollDelay: .hours(1),
+                parks: false)
+            return try await writer.awaitTask(wait).refusal == nil
         case .sleep: return try await finish(.sleep(until: .after(.hours(1)), checkpoint: ("nap", value)))
         case .putOff: return try await finish(.sleep(until: .after(.hours(1)), checkpoint: nil))
         case .complete: return try await finish(.complete(value))
@@ -147,10 +165,11 @@ extension WriteKind {
         case .checkpoint: return [(checkpoints, count), (runs("state = 'running'"), count)]
         case .renew:
             return [(runs("state = 'running' and claim_expires_at > now() + interval '1 hour'"), count)]
-        case .lookForEvent: return [(checkpoints, count), (runs("state = 'running'"), count)]
+        case .takeEvent: return [(checkpoints, count), (runs("state = 'running'"), count)]
+        case .takeResult: return [("absurd.c_\(queue)", count), (runs("state = 'running'"), count)]
         case .parkOnEvent:
             return [("absurd.w_\(queue)", count), (runs("state = 'sleeping'"), count), (runs(), count)]
-        case .lookAtTask: return []
+        case .lookAtTask, .lookForEvent: return []
         case .parkOnTask:
             return [
                 ("absurd_swift.result_waits", count), (runs("state = 'sleeping'"), count), (runs(), count),

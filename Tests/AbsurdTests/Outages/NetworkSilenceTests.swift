@@ -7,25 +7,42 @@ import Testing
 
     private func at(_ seconds: Double) -> ContinuousClock.Instant { start + .seconds(seconds) }
 
-    @Test func `after beats without an answer the second one that is answered ends the silence`() {
+    @Test func `after attempts without an answer the second beat that is answered ends the silence`() {
         var silence = NetworkSilence()
-        silence.failed(beatAt: at(0), wasAnswered: false, now: at(4))
-        #expect(silence.answered(beatAt: at(5), now: at(5.1)) == nil)
-        #expect(silence.answered(beatAt: at(6), now: at(6.1)) == at(5.1))
-        #expect(silence.answered(beatAt: at(7), now: at(7.1)) == nil)
+        silence.failed(beatAt: at(0), wasAnswered: false, now: at(0.8))
+        silence.failed(beatAt: at(0.8), wasAnswered: false, now: at(5.8))
+        silence.connected(from: at(6), now: at(6.1))
+        #expect(silence.answered(beatAt: at(6), now: at(6.2)) == nil)
+        #expect(silence.answered(beatAt: at(7), now: at(7.1)) == at(6.2))
+        #expect(silence.answered(beatAt: at(8), now: at(8.1)) == nil)
     }
 
-    @Test func `a beat that took long to connect met a silence too, and a slow one prolongs the doubt`() {
+    @Test func `a connection that took long met a silence too, and a slow beat prolongs the doubt`() {
         var silence = NetworkSilence()
-        #expect(silence.answered(beatAt: at(0), now: at(3)) == nil)
-        #expect(silence.answered(beatAt: at(4), now: at(4.9)) == nil)
-        #expect(silence.answered(beatAt: at(5), now: at(5.1)) == at(3))
+        silence.failed(beatAt: at(0), wasAnswered: false, now: at(0.8))
+        silence.connected(from: at(0.8), now: at(1.9))
+        #expect(silence.answered(beatAt: at(0.8), now: at(2)) == nil)
+        #expect(silence.answered(beatAt: at(3), now: at(3.7)) == nil)
+        #expect(silence.answered(beatAt: at(4), now: at(4.1)) == at(2))
+    }
+
+    @Test func `a server that connects quickly and answers slowly is not silent`() {
+        var silence = NetworkSilence()
+        for second in 0..<5 {
+            let second = Double(second)
+            silence.connected(from: at(second), now: at(second + 0.1))
+            silence.failed(beatAt: at(second), wasAnswered: false, now: at(second + 0.9))
+        }
+        silence.connected(from: at(5), now: at(5.1))
+        #expect(silence.answered(beatAt: at(5), now: at(5.2)) == nil)
+        #expect(silence.answered(beatAt: at(6), now: at(6.1)) == nil)
     }
 
     @Test func `a refusal, a refused connection and a quick answer are no silence`() {
         var silence = NetworkSilence()
         silence.failed(beatAt: at(0), wasAnswered: true, now: at(4))
         silence.failed(beatAt: at(5), wasAnswered: false, now: at(5.1))
+        silence.connected(from: at(6), now: at(6.05))
         #expect(silence.answered(beatAt: at(6), now: at(6.1)) == nil)
         #expect(silence.answered(beatAt: at(7), now: at(7.1)) == nil)
     }

@@ -6,6 +6,7 @@ enum Outage: String, CaseIterable, Sendable {
     case stopped = "the server is stopped, and started again later"
     case terminated = "the sessions are terminated"
     case failover = "the primary fails and the standby is promoted"
+    case silentFailover = "the primary falls silent, and the standby is promoted after a while"
     case cut = "the connections are cut"
     case silent = "the network drops packets and forgets connections"
     case slow = "the network is slow"
@@ -27,7 +28,18 @@ enum Outage: String, CaseIterable, Sendable {
     var isTotal: Bool {
         switch self {
         case .terminated, .restart, .slow, .full, .failover, .diskFull: false
-        case .stopped, .cut, .silent, .readOnly: true
+        case .stopped, .cut, .silent, .readOnly, .silentFailover: true
         }
     }
+
+    var hasStandby: Bool { self == .failover || self == .silentFailover }
+
+    /// How soon after the server accepts work a task has to be completed.
+    ///
+    /// Promised are three seconds; one more is for the steps of the task and a machine with other work. A host that does
+    /// not even refuse connections holds an attempt up for its `connect_timeout`, here two seconds.
+    var recovery: Duration { self == .silentFailover ? .seconds(6) : .seconds(4) }
+
+    /// How often all connections of the client are broken: 8, that which listens and that of the beats.
+    var breaks: Int { self == .terminated ? 4 : 1 }
 }

@@ -21,6 +21,12 @@ extension OutageScene {
                 try await Task.sleep(for: duration / 8)
             }
         case .failover:
+            // The primary's address refuses connections from now on, as that of a process which is gone.
+            proxies[0].close()
+            try await failOver()
+        case .silentFailover:
+            proxies[0].become(.silent)
+            try await Task.sleep(for: duration)
             try await failOver()
         case .cut: try await turn(.cut, for: duration)
         case .silent: try await turn(.silent, for: duration)
@@ -47,8 +53,6 @@ extension OutageScene {
 
     /// What the primary has confirmed the standby has, so nothing that was recorded is lost.
     private func failOver() async throws {
-        // The primary's address refuses connections from now on, as that of a process which is gone.
-        proxies[0].close()
         try await server.halt(.immediate)
         _ = try await rows("select pg_promote()")
     }

@@ -41,7 +41,7 @@ final class OutageScene: Sendable {
                 try await client.migrate()
                 try await client.createQueue("default")
             }
-            let standby = outage == .failover ? try await server.startStandby(in: folder + "/standby") : nil
+            let standby = outage.hasStandby ? try await server.startStandby(in: folder + "/standby") : nil
             let servers = [server, standby].compactMap(\.self)
             let proxies = try servers.map { try TCPProxy(to: $0.port) }
             let scene = OutageScene(
@@ -63,7 +63,7 @@ final class OutageScene: Sendable {
     var connectionString: String {
         let hosts = proxies.map { "127.0.0.1:\($0.port)" }.joined(separator: ",")
         return "postgresql://postgres@\(hosts)/postgres"
-            + (standby == nil ? "" : "?target_session_attrs=read-write")
+            + (standby == nil ? "" : "?target_session_attrs=read-write&connect_timeout=2")
     }
 
     var attempts: Int { proxies.reduce(0) { $0 + $1.accepted } }

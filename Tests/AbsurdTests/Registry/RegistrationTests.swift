@@ -1,4 +1,5 @@
 import Absurd
+import Foundation
 import LibPQ
 import ServiceLifecycle
 import ServiceLifecycleTestKit
@@ -148,5 +149,33 @@ struct RegistrationTests {
             }
             #expect(try await client.workers().map(\.queue) == ["default"])
         }
+    }
+
+    @Test func `runs whose checkpoints are being loaded count as under way`() async throws {
+        let handler = Handler("sleeper") { context in
+            try await context.sleep(for: .milliseconds(10))
+            return .complete
+        }
+        let client = try makeClient()
+        try await client.createQueue("default")
+        let store = PausingStore(PostgresRunStore(pool: client.pool), before: nil, holdsLoads: true)
+        let pool = try WorkerPool(
+            client, queue: "default", handlers: [handler], options: testOptions(), store: store)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await pool.run() }
+            defer { store.load.open() }
+            let task = try await client.spawn("sleeper", params: nil)
+            await store.load.untilArrived()
+            #expect(pool.workers[0].slots.allSatisfy { $0.run == nil })
+            let since = try await client.workers()[0].lastSeenAt
+            try await eventually("two beats say so") {
+                let worker = try await client.workers()[0]
+                return worker.running == 1 && worker.lastSeenAt.timeIntervalSince(since) > 1.5
+            }
+            store.load.open()
+            _ = try await task.result(timeout: .seconds(60))
+            group.cancelAll()
+        }
+        await client.close()
     }
 }

@@ -4,8 +4,8 @@ import Synchronization
 
 /// The kinds of write of a worker, each a statement of its own.
 enum WriteKind: String, CaseIterable, Sendable {
-    case checkpoint, renew, lookForEvent, parkOnEvent, lookAtTask, parkOnTask, sleep, putOff, complete, fail,
-        release
+    case checkpoint, renew, lookForEvent, takeEvent, parkOnEvent, lookAtTask, takeResult, parkOnTask
+    case sleep, putOff, complete, fail, release
 
     init(_ action: FinishWrite.Action) {
         switch action {
@@ -16,6 +16,16 @@ enum WriteKind: String, CaseIterable, Sendable {
         case .release: self = .release
         }
     }
+
+    /// The event `emitted` is one that has been, so that the look takes it.
+    init(_ wait: EventWait) {
+        self = wait.event == "emitted" ? .takeEvent : wait.parks ? .parkOnEvent : .lookForEvent
+    }
+
+    /// The step `ended` takes the result of a task that has.
+    init(_ wait: TaskWait) {
+        self = wait.step == "ended" ? .takeResult : wait.parks ? .parkOnTask : .lookAtTask
+    }
 }
 
 /// The real store, which stops before its first statement of one kind until the test lets it go on.
@@ -23,13 +33,16 @@ enum WriteKind: String, CaseIterable, Sendable {
 /// Counts the statements that it sends, so that a test can tell what never reached the database.
 final class PausingStore: RunStore {
     let pause = HoldPoint()
+    /// Where the loading of checkpoints waits, if it does.
+    let load = HoldPoint()
     private let base: PostgresRunStore
     private let kind: WriteKind?
     private let counts = Mutex<[WriteKind: Int]>([:])
     private let lookCount = Mutex(0)
 
     /// - Parameter kind: Nil only counts.
-    init(_ base: PostgresRunStore, before kind: WriteKind?) {
+    init(_ base: PostgresRunStore, before kind: WriteKind?, holdsLoads: Bool = false) {
+        if !holdsLoads { load.open() }
         self.base = base
         self.kind = kind
     }
@@ -55,7 +68,8 @@ final class PausingStore: RunStore {
     func checkReadiness(queue: String) async throws { try await base.checkReadiness(queue: queue) }
 
     func loadCheckpoints(queue: String, runs: [RunID]) async throws -> [RunID: [String: JSONText?]] {
-        try await base.loadCheckpoints(queue: queue, runs: runs)
+        await load.arriveAndWait()
+        return try await base.loadCheckpoints(queue: queue, runs: runs)
     }
 
     func finish(_ writes: [FinishWrite], holder: ClaimHolder, wait: Bool) async throws -> [FinishAnswer] {
@@ -78,12 +92,12 @@ final class PausingStore: RunStore {
     }
 
     func awaitEvent(_ writes: [EventWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer] {
-        await reach(writes[0].parks ? .parkOnEvent : .lookForEvent)
+        await reach(WriteKind(writes[0]))
         return try await base.awaitEvent(writes, holder: holder, wait: wait)
     }
 
     func awaitTask(_ writes: [TaskWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer] {
-        await reach(writes[0].parks ? .parkOnTask : .lookAtTask)
+        await reach(WriteKind(writes[0]))
         return try await base.awaitTask(writes, holder: holder, wait: wait)
     }
 }

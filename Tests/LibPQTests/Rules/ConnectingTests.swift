@@ -135,6 +135,32 @@ struct HostListTests {
             rest(of: addresses, without: .init(name: "::1", address: "::1", port: "5432")) == "hostaddr=::2")
     }
 
+    @Test func `those that were tried are taken out together, and one that was silent goes last`() {
+        var list = HostList(options: ["host": "a,b,c", "port": "1,2,3"])
+        var moved = list
+        let isFound = list.removeThrough(.init(name: "b", port: "2"))
+        #expect(isFound && list.hosts.map(\.name) == ["c"])
+        let isMoved = moved.moveToEnd(.init(name: "a", port: "1"))
+        #expect(isMoved && moved.hosts.map(\.name) == ["b", "c", "a"])
+        let isMovedAgain = moved.moveToEnd(.init(name: "a", port: "1"))
+        #expect(!isMovedAgain)
+    }
+
+    @Test(arguments: [("read-write", true), ("any", false)])
+    func `a silent host is last, for good where only one will do`(attributes: String, forGood: Bool) {
+        let memory = HostMemory()
+        let options = ["host": "a,b", "port": "1,2", "target_session_attrs": attributes]
+        let now = ContinuousClock.now
+        func hosts(_ string: String, at instant: ContinuousClock.Instant) -> String? {
+            memory.options(for: string, now: instant).first { $0.keyword == "host" }?.value
+        }
+        #expect(hosts("x", at: now) == nil)
+        memory.wasSilent(.init(name: "a", port: "1"), of: "x", options: options, now: now)
+        #expect(hosts("x", at: now + .seconds(59)) == "b,a")
+        #expect(hosts("another", at: now) == nil)
+        #expect((hosts("x", at: now + .seconds(61)) == "b,a") == forGood)
+    }
+
     @Test func `nothing remains of one host, or of one without a name`() {
         #expect(rest(of: ["port": "5432"], without: .init(name: "/tmp", port: "5432")) == nil)
         #expect(rest(of: ["host": "a,"], without: .init(name: "a", port: "5432")) == nil)

@@ -19,6 +19,8 @@ struct ConnectingToServersTests {
             try await aRefusingHostIsPassedOver(server)
             try await aSilentHostIsPassedOver(server)
             try await aHostThatAcceptsAndSaysNothingIsPassedOver(server)
+            try await aHostThatHangsUpIsPassedOver(server)
+            try await aSilentHostIsTriedLastAfterwards(server)
             try await aServiceFileIsRead(server)
             try await keepAlivesAreSetUnlessTheUserSaysOtherwise(server)
         }
@@ -130,6 +132,37 @@ struct ConnectingToServersTests {
         let ports = silent.map(\.port) + [server.process.port]
         let names = ports.map { _ in "127.0.0.1" }.joined(separator: ",")
         return "host=\(names) port=\(ports.map(String.init).joined(separator: ",")) connect_timeout=2 "
+    }
+
+    private func aHostThatHangsUpIsPassedOver(_ server: PrivateServer) async throws {
+        let proxy = try TCPProxy(to: server.process.port)
+        defer { proxy.close() }
+        proxy.become(.cut)
+        let refusing = try RefusingPort()
+        let ports = "\(refusing.number),\(proxy.port),\(server.process.port)"
+        let connection = try await server.connect("host=127.0.0.1,127.0.0.1,127.0.0.1 port=\(ports)")
+        #expect(try await connection.query("select 1").count == 1)
+        await connection.close()
+        // All of them are in the message, once.
+        let error = try await PrivateServer.failure(
+            connectingTo: "host=127.0.0.1,127.0.0.1 port=\(proxy.port),\(refusing.number)")
+        #expect(error?.message.split(separator: "\n").count { $0.contains("port \(refusing.number)") } == 1)
+        #expect(error?.message.contains("port \(proxy.port)") == true)
+    }
+
+    private func aSilentHostIsTriedLastAfterwards(_ server: PrivateServer) async throws {
+        let silent = try SilentListener(isFull: false)
+        let hosts = "host=127.0.0.1,127.0.0.1 port=\(silent.port),\(server.process.port)"
+        var configuration = PostgresConfiguration(
+            connectionString: server.keywords("\(hosts) target_session_attrs=read-write"))
+        configuration.connectTimeout = .seconds(20)
+        for number in 1...2 {
+            let start = ContinuousClock.now
+            let connection = try await PostgresConnection.connect(configuration, logger: .quiet)
+            // The silent one has half of the time.
+            #expect((.now - start > .seconds(9)) == (number == 1))
+            await connection.close()
+        }
     }
 
     private func aServiceFileIsRead(_ server: PrivateServer) async throws {

@@ -104,6 +104,41 @@ struct LostWorkerTests {
         }
     }
 
+    @Test func `after the clock was set forward an observer gives idle workers time to beat`() async throws {
+        try await withQueue { queue in
+            try await queue.registerObserver()
+            try await queue.register("idle")
+            try await queue.register("busy")
+            _ = try await queue.give(1, to: "busy")
+            for worker in ["idle", "busy"] { try await queue.silence(worker, seconds: 25) }
+            // As it is some seconds after the step, when it has been steady for the window again.
+            try await queue.run(
+                "update absurd_swift.workers set steady_since = clock_timestamp() - interval '4 s' where worker_id = 'observer'"
+            )
+            #expect(try await queue.reap() == .init("busy", runs: 1, isOut: true))
+            #expect(try await queue.reap() == nil)
+            try await queue.run(
+                "update absurd_swift.workers set steady_since = clock_timestamp() - interval '7.1 s' where worker_id = 'observer'"
+            )
+            #expect(try await queue.reap() == .init("idle", runs: 0, isOut: true))
+        }
+    }
+
+    @Test func `a verdict waits for no disk, unless it may end a task`() async throws {
+        try await withQueue { queue in
+            try await queue.registerObserver()
+            for (seconds, setting) in [(4.0, "off"), (11, "on")] {
+                try await queue.register("w\(setting)")
+                _ = try await queue.give(1, to: "w\(setting)")
+                try await queue.silence("w\(setting)", seconds: seconds)
+                try await queue.run("begin")
+                #expect(try await queue.reap() == .init("w\(setting)", runs: 1, isOut: true))
+                #expect(try await queue.text("show synchronous_commit") == setting)
+                try await queue.run("commit")
+            }
+        }
+    }
+
     @Test func `after the clock was set back the dead are still found`() async throws {
         try await withQueue { queue in
             try await queue.registerObserver()

@@ -75,6 +75,8 @@ extension FencedWrite {
 enum ClaimLoss: String, CaseIterable, Sendable {
     case expired, released, putOff, slept, parkedOnEvent, waitTimedOut, parkedOnTask, rescheduledByAnotherSDK
     case cancelled, failedByAnotherSDK, completedByAnotherSDK
+    /// A's worker fell silent, or was known to be dead.
+    case reaped, workerLost
 }
 
 extension ClaimLoss {
@@ -86,10 +88,13 @@ extension ClaimLoss {
         }
     }
 
+    /// Whether it costs the attempt, so that the next claim is of another run.
+    var endsAttempt: Bool { [.expired, .reaped, .workerLost].contains(self) }
+
     /// What A's writes are answered.
     var answer: String {
         switch self {
-        case .expired, .failedByAnotherSDK: "failed"
+        case .expired, .failedByAnotherSDK, .reaped, .workerLost: "failed"
         case .cancelled: "cancelled"
         default: "lost"
         }
@@ -120,6 +125,16 @@ extension ClaimLoss {
         case .cancelled: _ = try await queue.cancel([claim.task])
         case .failedByAnotherSDK: try await queue.run("select absurd.fail_run($1, $2, '{}')", foreign)
         case .completedByAnotherSDK: try await queue.run("select absurd.complete_run($1, $2, '1')", foreign)
+        case .reaped:
+            let observer = "observer \(UUID())"
+            try await queue.register(claim.worker)
+            _ = try await queue.beat([claim.worker], running: 1)
+            try await queue.silence(claim.worker, seconds: 4)
+            try await queue.registerObserver(observer)
+            _ = try await queue.reap(observer)
+        case .workerLost:
+            try await queue.register(claim.worker)
+            _ = try await queue.workerLost(claim.worker)
         }
     }
 }
