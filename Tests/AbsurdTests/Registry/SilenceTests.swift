@@ -104,7 +104,7 @@ struct SilenceTests {
                         [.text(id), .timestamp(at)])
                     return !rows.isEmpty
                 }
-                #expect(try await commits.count("gaps where gap > interval '2.5 seconds'") == 0)
+                #expect(try await commits.count("gaps where gap > interval '5 seconds'") == 0)
                 try await commits.goOn()
                 try await eventually("the other run was given up", within: .seconds(60)) {
                     try await commits.count("absurd.t_other where state = 'failed'") == 1
