@@ -6,8 +6,8 @@
 -- the attempt unspent, as release of finish does.
 --
 -- For a worker that has no claim under way: the runs of one would be taken for strays. The lost claim may be: it
--- can be committed after this look, so look again later. p_endless: its claims have no expiry; such runs are in no
--- index, so all runs of the queue are read.
+-- can be committed after this look, so look again later. Claims without expiry, which workers do not make, are not
+-- found: they are in no index.
 --
 -- Locks: the runs by run_id with their tasks, SKIP LOCKED; what is locked is left for the next call.
 -- Returns how many were given back. Raises AS001, 42P01, 22004.
@@ -15,8 +15,7 @@ create or replace function absurd_swift.give_back_strays(
   p_queue text,
   p_worker text,
   p_runs uuid[],
-  p_tokens timestamptz[],
-  p_endless boolean default false
+  p_tokens timestamptz[]
 )
   returns integer
   language plpgsql
@@ -31,16 +30,13 @@ declare
 begin
   perform absurd_swift.require_queue(p_queue);
   perform absurd_swift.require_equal_lengths(cardinality(p_runs), cardinality(p_tokens));
-  if p_endless then
-    perform set_config('enable_seqscan', 'on', true);  -- until the end of this call
-  end if;
   execute format($sql$
     with l as materialized (
       select r.run_id, r.task_id
       from absurd.%1$I r
       join absurd.%2$I t on t.task_id = r.task_id
       where r.state = 'running'
-        and (%3$s or r.claim_expires_at is not null)
+        and r.claim_expires_at is not null
         and r.claimed_by = $1
         -- "is not true" keeps this a hashed lookup.
         and ((r.run_id, r.started_at) in (
@@ -65,7 +61,7 @@ begin
     )
     select count(*)::integer from l
     $sql$,
-    'r_' || p_queue, 't_' || p_queue, case when p_endless then 'true' else 'false' end
+    'r_' || p_queue, 't_' || p_queue
   ) into v_count using p_worker, p_runs, p_tokens, absurd.current_time();
   return v_count;
 end;

@@ -16,9 +16,7 @@ package protocol RunStore: Sendable {
     func awaitEvent(_ writes: [EventWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer]
     func awaitTask(_ writes: [TaskWait], holder: ClaimHolder, wait: Bool) async throws -> [WaitAnswer]
     /// Gives back all runs that are held under the holder's id, but for the known claims; returns how many.
-    ///
-    /// - Parameter isEndless: Whether the holder's claims have no end.
-    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder, isEndless: Bool) async throws -> Int
+    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder) async throws -> Int
     /// Enters a worker into the registry; false when this store has none.
     func register(_ entry: RegistryEntry) async throws -> Bool
     /// Takes a worker out of the registry; false when runs are still held under its id, so that it stays.

@@ -42,8 +42,7 @@ extension WorkerSession {
 
     private func releaseStrays() async throws {
         let known = worker.slotTable.executions.map(\.context.run.key)
-        let count = try await worker.store.giveBackStrays(
-            known: known, holder: holder, isEndless: worker.claimTimeout == 0)
+        let count = try await worker.store.giveBackStrays(known: known, holder: holder)
         if count > 0 {
             observer.logger.info(
                 "the answer of a claim was lost; its runs were given back",

@@ -15,7 +15,7 @@ final class FakeStore: RunStore {
         return try await onClaim(request)
     }
 
-    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder, isEndless: Bool) async throws -> Int { 0 }
+    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder) async throws -> Int { 0 }
     func checkReadiness(queue: String) async throws {}
     func register(_ entry: RegistryEntry) async throws -> Bool { false }
     func deregister(_ worker: String) async throws -> Bool { true }

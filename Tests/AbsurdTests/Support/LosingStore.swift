@@ -57,9 +57,9 @@ final class LosingStore: RunStore {
         throw PostgresError(.connectionLost, "the connection was cut")
     }
 
-    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder, isEndless: Bool) async throws -> Int {
+    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder) async throws -> Int {
         let count = try await losing("give back") {
-            try await base.giveBackStrays(known: known, holder: holder, isEndless: isEndless)
+            try await base.giveBackStrays(known: known, holder: holder)
         }
         let request = lateClaim.withLock { claim in
             defer { claim = nil }

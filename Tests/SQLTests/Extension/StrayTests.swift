@@ -53,20 +53,7 @@ struct StrayTests {
             #expect(try await queue.claim(worker: "v").count == 1)
             let before = try await queue.contents()
             #expect(try await queue.giveBackStrays(of: "w") == 0)
-            #expect(try await queue.giveBackStrays(of: "w", isEndless: true) == 0)
             #expect(try await queue.contents() == before)
-        }
-    }
-
-    @Test(arguments: QueueVariant.all)
-    func `claims without end are found when asked for`(_ variant: QueueVariant) async throws {
-        try await variant.withQueue { queue in
-            try await queue.spawn(["a", "b"])
-            let known = try await queue.claim(limit: 1, timeout: 0)
-            #expect(try await queue.claim(timeout: 0).count == 1)
-            #expect(try await queue.giveBackStrays(of: "w", knowing: known) == 0)
-            #expect(try await queue.giveBackStrays(of: "w", knowing: known, isEndless: true) == 1)
-            #expect(try await queue.text("show enable_seqscan") == "on")
         }
     }
 

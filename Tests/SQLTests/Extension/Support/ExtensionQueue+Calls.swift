@@ -116,13 +116,13 @@ extension ExtensionQueue {
 
     /// Gives back what a worker holds beside these claims; returns how many runs.
     func giveBackStrays(
-        of worker: String, knowing claims: [Claim] = [], isEndless: Bool = false
+        of worker: String, knowing claims: [Claim] = []
     ) async throws -> Int {
         try await connection.query(
-            "select absurd_swift.give_back_strays($1, $2, $3, $4, $5)",
+            "select absurd_swift.give_back_strays($1, $2, $3, $4)",
             [
                 .text(name), .text(worker), .uuidArray(claims.map(\.run)),
-                .timestampArray(claims.map(\.token)), .bool(isEndless),
+                .timestampArray(claims.map(\.token)),
             ])[0].decode(0)
     }
 
