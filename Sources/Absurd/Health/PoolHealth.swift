@@ -58,7 +58,7 @@ public struct WorkerHealth: Sendable, Hashable {
         /// Has ended unexpectedly and is started again.
         case restarting
 
-        var isAtWork: Bool {
+        package var isAtWork: Bool {
             switch self {
             case .claiming, .loading, .idle, .full, .pausing: true
             case .notStarted, .starting, .draining, .ended, .restarting: false
@@ -95,7 +95,7 @@ public struct HealthProblem: Sendable, Hashable, CustomStringConvertible {
         case notRunning = "not_running"
         /// The threads that all Swift tasks share do not get to the pool's: something blocks them.
         case threadsBlocked = "threads_blocked"
-        /// A claim, or the loading of recorded steps, gets no answer.
+        /// A claim, or the loading of recorded steps, gets no answer, or none but refusals.
         case claimBlocked = "claim_blocked"
         /// Idle workers are not asked to claim.
         case wakeUpsBlocked = "wake_ups_blocked"

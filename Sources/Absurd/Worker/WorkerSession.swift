@@ -83,6 +83,7 @@ package final class WorkerSession: Sendable {
                     observer.report(.claimed(count: runs.count))
                     try await start(runs, in: &group)
                 }
+                worker.pulse.claimed()
                 backoff.reset()
                 absence.reset()
                 if claims.isDrained(after: request, runs) {
