@@ -10,6 +10,31 @@ create unlogged table if not exists absurd_swift.result_listeners (
   primary key (task_queue, task_id, channel)
 );
 
+-- Whether p_channel can be notified, and is not one of those on which idle workers are told of work.
+--
+-- pg_notify raises for the others, in the statement that ends a task: it would never end.
+create or replace function absurd_swift.is_result_channel(p_channel text)
+  returns boolean
+  language sql
+  immutable
+as $$
+  select (octet_length(p_channel) between 1 and 63 and p_channel not like 'wake:%') is true
+$$;
+
+-- Tables of earlier versions have no such constraint, and may have such rows.
+do $$
+begin
+  if not exists (
+    select from pg_catalog.pg_constraint c
+    where c.conrelid = 'absurd_swift.result_listeners'::regclass and c.conname = 'result_listeners_channel_check'
+  ) then
+    delete from absurd_swift.result_listeners l where not absurd_swift.is_result_channel(l.channel);
+    alter table absurd_swift.result_listeners add constraint result_listeners_channel_check
+      check (octet_length(channel) between 1 and 63 and channel not like 'wake:%') not valid;
+  end if;
+end;
+$$;
+
 -- How tasks stand, and a notification of p_channel when those that have not ended do; p_channel NULL only
 -- looks. The payload is the task's id.
 --
@@ -18,7 +43,7 @@ create unlogged table if not exists absurd_swift.result_listeners (
 --
 -- Locks: the tasks' rows, shared, SKIP LOCKED. Whoever ends a task looks for listeners in a statement after
 -- it changed that row, so it either is seen here or sees the registration.
--- Raises 42P01 for an unknown queue.
+-- Raises 42P01 for an unknown queue, 22023 for a channel that is not one of is_result_channel.
 create or replace function absurd_swift.task_results(p_queue text, p_tasks uuid[], p_channel text default null)
   returns table("position" integer, state text, result text, failure text, registered boolean)
   language plpgsql
@@ -32,6 +57,9 @@ declare
   v_locked uuid[];
 begin
   if p_channel is not null then
+    if not absurd_swift.is_result_channel(p_channel) then
+      raise exception 'a channel has 1 to 63 bytes and does not begin with "wake:"' using errcode = '22023';
+    end if;
     execute format($sql$
       select array_agg(l.task_id)
       from (
@@ -64,7 +92,7 @@ end;
 $$;
 
 -- After tasks ended: tell who listens for their results. Must be a statement after the one that changed
--- the task rows.
+-- the task rows. Never raises for a channel, whoever has registered it and how: see is_result_channel.
 --
 -- Locks: the registrations, SKIP LOCKED: one that is locked is being told by somebody else.
 create or replace function absurd_swift.notify_results(p_queue text, p_tasks uuid[])
@@ -91,6 +119,7 @@ begin
     where l.task_queue = p_queue and l.task_id = x.task_id and l.channel = x.channel
     returning l.channel, l.task_id
   loop
+    continue when not absurd_swift.is_result_channel(v_listener.channel);
     perform pg_notify(v_listener.channel, v_listener.task_id::text);
   end loop;
 end;

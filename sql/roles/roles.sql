@@ -1,4 +1,4 @@
--- Roles with no more than they need: absurd_producer, absurd_worker, absurd_operator and absurd_viewer.
+-- Roles with no more than they need: absurd_producer, absurd_worker, absurd_supervisor, absurd_operator and absurd_viewer.
 --
 -- They cannot log in: grant them to the roles that do (grant absurd_worker to app). To be executed by the owner of the
 -- schemas, or a superuser, after each change of the schemas; 'absurd migrate' repeats it where it was executed
@@ -7,13 +7,16 @@
 -- No role gets a right to change a table. The functions that a role may call become security definer: they run as
 -- their owner, with a fixed search_path, and only the roles named here may call them. Executed by a superuser they also
 -- keep to the real clock, whatever absurd.fake_now their caller sets; nobody else may fix that. So a worker
--- can change a run only under the claim that it holds, and a producer can add tasks and events, cancel, ask for
--- results, and nothing else. Roles that have rights on the tables of their own keep them, but need one of these roles to call those
--- functions. Rights are for all queues alike.
+-- can change a run only under the claim that it holds, and give up those of workers that have been silent for their
+-- time; who says without proof that a worker is dead is believed, which is for supervisors and operators. A producer can
+-- add tasks and events, cancel, ask for results, and nothing else. Roles that have rights on the tables of their own keep
+-- them, but need one of these roles to call those functions. Rights are for all queues alike.
 
 do $roles$
 declare
-  v_roles constant text[] := array['absurd_producer', 'absurd_worker', 'absurd_operator', 'absurd_viewer'];
+  v_roles constant text[] := array[
+    'absurd_producer', 'absurd_worker', 'absurd_supervisor', 'absurd_operator', 'absurd_viewer'
+  ];
   v_role text;
   v_function record;
   v_owner text;
@@ -63,13 +66,13 @@ begin
       ('absurd_swift', 'due_in', 'worker viewer operator'),
       ('absurd_swift', 'make_triggers', 'worker operator'),
       ('absurd_swift', 'make_functions', 'worker operator'),
-      ('absurd', 'get_task_checkpoint_state', 'worker operator'),
+      ('absurd', 'get_task_checkpoint_state', 'worker operator viewer'),
       ('absurd_swift', 'register', 'worker'),
       ('absurd_swift', 'beat', 'worker'),
       ('absurd_swift', 'reap', 'worker'),
       ('absurd_swift', 'deregister', 'worker'),
-      ('absurd_swift', 'worker_lost', 'worker operator'),
-      ('absurd_swift', 'process_lost', 'worker operator'),
+      ('absurd_swift', 'worker_lost', 'supervisor operator'),
+      ('absurd_swift', 'process_lost', 'supervisor operator'),
 
       ('absurd', 'create_queue', 'operator'),
       ('absurd', 'drop_queue', 'operator'),
@@ -126,7 +129,7 @@ begin
 end;
 $roles$;
 
--- Inner functions and those that other SDKs call. They run with the rights of their caller, so none of the four roles
+-- Inner functions and those that other SDKs call. They run with the rights of their caller, so none of the roles
 -- can do anything with them. Workers of other SDKs use a role of their own, with rights on the tables, or the owner.
 --
 -- inner absurd: await_event cancel_task cancellation_deadline check_cancellation check_detached_partition
@@ -147,11 +150,12 @@ $roles$;
 -- inner absurd_swift: complete_statement delete_late_waits_statement due_in_statement emit_rows emit_statement
 -- inner absurd_swift: fail_each fail_expired fail_runs fail_runs_of finish_complete finish_fail finish_park
 -- inner absurd_swift: finish_rest finish_rows has_cancel_at has_duplicates has_kind hold_events_statement holds_runs
--- inner absurd_swift: idle_beat_window is_cancellation_policy is_event_wait is_over is_suspect is_task_wait json_join
--- inner absurd_swift: load_statement lock_awaited_events lock_claims lock_waiting_runs_statement look_at_tasks
--- inner absurd_swift: missing_functions notify_results notify_wake options_join parked_rest parse_json
--- inner absurd_swift: parse_spawn_options partition_index_statements place_events_statement planned_body planned_call
--- inner absurd_swift: planned_kinds policy_end policy_seconds ready_index_statements renew_statement renewed_expiry
+-- inner absurd_swift: idle_beat_window is_cancellation_policy is_event_wait is_over is_result_channel is_suspect
+-- inner absurd_swift: is_task_wait json_join load_statement lock_awaited_events lock_claims
+-- inner absurd_swift: lock_waiting_runs_statement look_at_tasks missing_functions notify_results notify_wake
+-- inner absurd_swift: options_join parked_rest parse_json parse_spawn_options partition_index_statements
+-- inner absurd_swift: place_events_statement planned_body planned_call planned_kinds policy_end policy_seconds
+-- inner absurd_swift: ready_index_statements renew_statement renewed_expiry
 -- inner absurd_swift: require_equal_lengths require_queue retry_due silence_limit spawn_options spawn_rest spawn_rows
 -- inner absurd_swift: spawn_statement sweep_claims sweep_policies take_out uuid_at verdict wake_channel wake_class
 -- inner absurd_swift: wake_event_waits wake_key wake_result_waits wake_runs_statement wanted_events_statement

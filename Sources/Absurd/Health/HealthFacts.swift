@@ -23,6 +23,8 @@ package struct HealthFacts: Sendable {
         package var phase: WorkerHealth.Phase
         package var since: Instant
         package var outage: Outage?
+        /// Since when it tries to claim and no claim has succeeded, whatever else gets through.
+        package var tryingSince: Instant?
         /// Since when the oldest statement that records something is under way.
         package var writingSince: Instant?
         /// The error of the last unexpected end.
@@ -128,8 +130,11 @@ extension HealthFacts {
             }
         case .restarting:
             add(.workerRestarting, "it is started again after: \(worker.lastError ?? "an error")")
-        case .ended:
-            add(.notRunning, "it has ended")
+        case .ended where time >= Self.patience && workers.contains { $0.phase.isAtWork }:
+            // In a shutdown all end, each in its time.
+            add(.notRunning, "it has ended, and others have not")
+        case .claiming, .loading, .pausing:
+            if let problem = claimless(worker, now) { add(.claimBlocked, problem) }
         default: break
         }
         if let since = worker.writingSince, now - since >= Self.patience {
@@ -141,6 +146,14 @@ extension HealthFacts {
             add(outage.kind.problem, outage.message)
         }
         return problems
+    }
+
+    /// An outage that lasts speaks for itself; one that the writer ends again and again does not last.
+    private func claimless(_ worker: Worker, _ now: Instant) -> String? {
+        guard let since = worker.tryingSince, now - since >= Self.patience else { return nil }
+        if let outage = worker.outage, now - outage.since >= Self.outagePatience { return nil }
+        let reason = worker.outage.map { ": \($0.message)" } ?? ""
+        return "no claim has succeeded for \((now - since).wholeSecondsText)\(reason)"
     }
 
     private func connectionProblems(_ now: Instant) -> [HealthProblem] {

@@ -58,7 +58,7 @@ public struct WorkerHealth: Sendable, Hashable {
         /// Has ended unexpectedly and is started again.
         case restarting
 
-        var isAtWork: Bool {
+        package var isAtWork: Bool {
             switch self {
             case .claiming, .loading, .idle, .full, .pausing: true
             case .notStarted, .starting, .draining, .ended, .restarting: false
@@ -97,7 +97,7 @@ public struct HealthProblem: Sendable, Hashable, CustomStringConvertible {
         case threadsBlocked = "threads_blocked"
         /// The threads on which all handlers execute do not get to some: others keep them.
         case handlersBlocked = "handlers_blocked"
-        /// A claim, or the loading of recorded steps, gets no answer.
+        /// A claim, or the loading of recorded steps, gets no answer, or none but refusals.
         case claimBlocked = "claim_blocked"
         /// Idle workers are not asked to claim.
         case wakeUpsBlocked = "wake_ups_blocked"

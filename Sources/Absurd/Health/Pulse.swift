@@ -5,6 +5,8 @@ package final class WorkerPulse: Sendable {
     private struct State {
         var phase = WorkerHealth.Phase.notStarted
         var since = ContinuousClock.now
+        /// Since when it tries to claim; nil while it does not, or has just succeeded.
+        var tryingSince: ContinuousClock.Instant?
         var writer: RunWriter?
     }
     private let state = Mutex(State())
@@ -16,8 +18,15 @@ package final class WorkerPulse: Sendable {
         state.withLock { state in
             state.phase = phase
             state.since = now
+            switch phase {
+            case .claiming, .loading, .pausing: state.tryingSince = state.tryingSince ?? now
+            default: state.tryingSince = nil
+            }
         }
     }
+
+    /// Notes that a claim has succeeded, and what it brought was loaded.
+    package func claimed() { state.withLock { $0.tryingSince = nil } }
 
     /// Names the writer of the session that begins.
     package func attach(_ writer: RunWriter?) { state.withLock { $0.writer = writer } }
@@ -25,6 +34,8 @@ package final class WorkerPulse: Sendable {
     package var phase: (WorkerHealth.Phase, since: ContinuousClock.Instant) {
         state.withLock { ($0.phase, $0.since) }
     }
+
+    package var tryingSince: ContinuousClock.Instant? { state.withLock(\.tryingSince) }
 
     package var writer: RunWriter? { state.withLock(\.writer) }
 }

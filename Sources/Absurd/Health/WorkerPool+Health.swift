@@ -3,8 +3,9 @@ import LibPQ
 extension WorkerPool {
     /// How the pool stands, from what its parts have noted down: nothing is sent, nobody is waited for.
     ///
-    /// Within ten seconds it shows when the claim loop, the writer or the connections are blocked, or the database is
-    /// away. Asked from a thread of its own (that of an HTTP server, say) it also shows when Swift's shared threads are
+    /// Within ten seconds it shows when the claim loop, the looks for work, the writer or the connections are blocked, or
+    /// the database is away. While no connection listens idle workers look only each ``WorkerOptions/pollInterval``, and
+    /// are given four seconds more than that. Asked from a thread of its own (that of an HTTP server, say) it also shows when Swift's shared threads are
     /// blocked; asked from a task, there is no answer then.
     public var health: PoolHealth { health(at: .now) }
 
@@ -53,12 +54,13 @@ extension WorkerPool {
         facts.handlersWaitingSince = HandlerThreads.shared.waitingSince
         let watch = client.wakeUps.watched(queue).watch
         facts.lastLook = watch.lastTurn
-        facts.lookInterval = max(watch.fallbackInterval, options.pollInterval)
+        facts.lookInterval = watch.lookInterval
         facts.claimBound = client.pool.longestAnswer
         facts.workers = zip(workers, restarts).map { worker, restarts in
             let (phase, since) = worker.pulse.phase
             var facts = HealthFacts.Worker(id: worker.id, phase: phase, since: since)
             facts.outage = worker.outages.current
+            facts.tryingSince = worker.pulse.tryingSince
             facts.writingSince = worker.pulse.writer?.busySince
             facts.lastError = restarts.lastError
             return facts

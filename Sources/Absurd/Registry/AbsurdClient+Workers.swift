@@ -30,6 +30,9 @@ extension AbsurdClient {
     /// delay of its task. Does nothing for an id that is not registered. A worker that lives after all is refused
     /// everything from then on, cancels its handlers and registers under a new id.
     ///
+    /// The database believes it: with the roles of `absurd schema --roles` only `absurd_supervisor` and
+    /// `absurd_operator` may call it.
+    ///
     /// - Returns: How many runs were failed.
     @discardableResult
     public func workerLost(_ id: String) async throws -> Int {

@@ -24,7 +24,7 @@ public enum AbsurdSchema {
         return wanted.flatMap { part in files(of: part).map(\.text) }.joined(separator: "\n")
     }
 
-    /// Roles with no more rights than producers, workers, operators and viewers need, as a script for the owner of the
+    /// Roles with no more rights than producers, workers, supervisors, operators and viewers need, as a script for the owner of the
     /// schemas; safe to execute again.
     ///
     /// Not part of ``sql(_:)``, since roles belong to the whole server. ``AbsurdClient/migrate()`` executes it again

@@ -111,6 +111,7 @@ extension QueueWatch {
     private func poll() async {
         if await wakeWorkers(sweeps: true) > 0 { return }
         let interval = state.withLock(\.idle.pollInterval)
+        noteTurn(lookingAgainAfter: interval)
         // A session that is of no use for a while is tried again then, however seldom its workers poll.
         let end = min(.now + interval, usefulAgain ?? .now + interval)
         while !Task.isCancelled, .now < end, usableSessionNow() == nil {

@@ -30,10 +30,14 @@ package final class QueueWatch: Sendable {
     /// Sessions in which notifications are of no use to this queue, by number.
     let unusable = Mutex<(session: Int, until: ContinuousClock.Instant)?>(nil)
 
-    private let turn = Mutex(ContinuousClock.now)
+    private let turn: Mutex<(at: ContinuousClock.Instant, next: Duration)>
     /// When the loop last looked for work, or was about to.
-    package var lastTurn: ContinuousClock.Instant { turn.withLock(\.self) }
-    func noteTurn() { turn.withLock { $0 = .now } }
+    package var lastTurn: ContinuousClock.Instant { turn.withLock { $0.at } }
+    /// How soon after that it is to look again.
+    package var lookInterval: Duration { turn.withLock { $0.next } }
+    func noteTurn(lookingAgainAfter next: Duration? = nil) {
+        turn.withLock { $0 = (at: .now, next: max(next ?? .zero, fallbackInterval)) }
+    }
 
     /// While work arrives faster than this, asking is cheaper for everybody than being told.
     static let burstInterval = Duration.milliseconds(5)
@@ -43,6 +47,7 @@ package final class QueueWatch: Sendable {
         self.channel = "wake:\(queue)"
         self.listener = listener
         self.fallbackInterval = fallbackInterval
+        self.turn = Mutex((at: .now, next: fallbackInterval))
         self.logger = logger
         listener.handle(channel) { [weak self] payload in self?.notified(payload) }
         listener.observe { [weak self] in self?.changes.signal() }

@@ -118,6 +118,7 @@ package final class WorkerSession: Sendable {
                     observer.report(.claimed(count: runs.count))
                     try await start(runs)
                 }
+                worker.pulse.claimed()
                 backoff.reset()
                 absence.reset()
                 if claims.isDrained(after: request, runs) {

@@ -90,7 +90,7 @@ struct DevCommand: AsyncParsableCommand {
             return
         }
         say("A private Postgres is running, with the schemas absurd and absurd_swift.")
-        for queue in queue { say("Queue '\(queue)' is there.") }
+        for queue in queue { say("Queue '\(queue.printable)' is there.") }
         say(dataDirectory.map { "Its data stays in \($0)." } ?? "Its data goes when it stops.")
         say("Stop it with Ctrl-C. For the shell of your program:")
         try show("export ABSURD_DATABASE_URL='\(database.url)'")

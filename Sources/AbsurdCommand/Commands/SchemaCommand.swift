@@ -17,7 +17,9 @@ struct SchemaCommand: ParsableCommand {
 
     @Flag(
         name: .long,
-        help: "Instead, roles with least privileges for producers, workers, operators and viewers.")
+        help:
+            "Instead, roles with least privileges for producers, workers, supervisors, operators and viewers."
+    )
     var roles = false
 
     func validate() throws {

@@ -54,16 +54,20 @@ extension Doctor {
             }
             return isHeard ? ContinuousClock.now - start : nil
         }
+        return [Self.listenFinding(time)]
+    }
+
+    /// - Parameter time: How long a notification took; nil when it did not arrive.
+    static func listenFinding(_ time: Duration?) -> Finding {
         guard let time else {
-            return [
+            return
                 .warning(
                     "listen", "a notification did not arrive within two seconds",
                     remedy:
                         "set listens of the configuration to false, so that workers ask each pollInterval; or connect "
                         + "them to the server itself")
-            ]
         }
-        return [.ok("listen", "a notification arrives in \(time.inMilliseconds)")]
+        return .ok("listen", "a notification arrives in \(time.inMilliseconds)")
     }
 
     private static let channel = "absurd doctor"

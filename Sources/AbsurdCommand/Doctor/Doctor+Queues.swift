@@ -8,15 +8,20 @@ extension Doctor {
             "queues", connection,
             """
             select 'failed' as status, format('queue ''%s'' lacks tables', q.queue_name) as text,
-              format('absurd queue create ''%s''', replace(q.queue_name, '''', '''\\''''')) as remedy
+              q.queue_name as remedy
             from absurd.queues q
             where exists (
               select from unnest(array['t_', 'r_', 'c_', 'e_', 'w_']) p
               where to_regclass(format('absurd.%I', p || q.queue_name)) is null)
             order by q.queue_name
-            """)
+            """
+        ).map { finding in
+            Finding.failed(
+                finding.check, finding.text,
+                remedy: finding.remedy.map { "absurd queue create \($0.quotedForShell)" })
+        }
         guard absent.isEmpty else { return absent }
-        // A missing trigger is made by the first idle worker, whose role may do that.
+        // A missing trigger is made by the first idle worker, whose role may do that; those of the script of roles may.
         var found = try await findings(
             "queues", connection,
             """
@@ -26,6 +31,9 @@ extension Doctor {
               'absurd migrate, as the owner of the schemas' as remedy
             from absurd_swift.missing_triggers()
             where not has_table_privilege(format('absurd.%I', 'r_' || queue_name), 'TRIGGER')
+              and not exists (
+                select from pg_proc p
+                where p.pronamespace = 'absurd_swift'::regnamespace and p.proname = 'make_triggers' and p.prosecdef)
             """)
         // Functions that dropped queues have left behind harm nobody.
         for (function, consequence) in [
@@ -96,17 +104,18 @@ extension Doctor {
         if let overdue: Double = try row.decode("overdue"), overdue > 60 {
             warn(
                 "has work that has been due for \(Self.age(overdue))",
-                "start workers for it, or more of them: absurd tasks -q \(queue) -s pending")
+                "start workers for it, or more of them: absurd tasks --queue=\(queue.quotedForShell) -s pending"
+            )
         }
         if let expired: Double = try row.decode("expired"), expired > 60 {
             warn(
                 "has a claim that expired \(Self.age(expired)) ago, and nobody has taken it over",
-                "start workers for it: absurd tasks -q \(queue) -s running")
+                "start workers for it: absurd tasks --queue=\(queue.quotedForShell) -s running")
         }
         if let ended: Double = try row.decode("ended"), ended > ttl + 2 * 86_400 {
             warn(
                 "keeps tasks that ended \(Self.age(ended)) ago, \(Self.age(ended - ttl)) longer than its policy says",
-                "absurd cleanup \(queue), and have cron call it")
+                "absurd cleanup \(queue.quotedForShell), and have cron call it")
         }
         return found
     }
@@ -119,4 +128,9 @@ extension Doctor {
         default: "\(Int(seconds / 86_400)) days"
         }
     }
+}
+
+extension String {
+    /// As one word of a shell's line, whatever it contains.
+    var quotedForShell: String { "'" + replacing("'", with: "'\\''") + "'" }
 }

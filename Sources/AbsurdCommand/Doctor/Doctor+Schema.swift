@@ -73,35 +73,4 @@ extension Doctor {
         func numbers(_ text: String) -> [Int] { text.split(separator: ".").map { Int($0) ?? 0 } }
         return numbers(version).lexicographicallyPrecedes(numbers(other))
     }
-
-    func privileges(_ connection: PostgresConnection) async throws -> [Finding] {
-        let found = try await findings(
-            "privileges", connection,
-            """
-            select 'failed' as status,
-              format('the role %I may not use the schema %I', current_user, n.nspname) as text,
-              format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, current_user) as remedy
-            from pg_namespace n
-            where n.nspname in ('absurd', 'absurd_swift') and not has_schema_privilege(n.oid, 'USAGE')
-            union all
-            select 'failed',
-              format('the role %I may not call %s functions of the schema %I', current_user, count(*), n.nspname),
-              format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %I TO %I', n.nspname, current_user)
-            from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-            where n.nspname in ('absurd', 'absurd_swift') and not has_function_privilege(p.oid, 'EXECUTE')
-            group by n.nspname
-            union all
-            select 'failed',
-              format('the role %I lacks privileges on %s tables of the schema %I, such as %I', current_user,
-                count(*), n.nspname, min(c.relname)),
-              format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO %I', n.nspname,
-                current_user)
-            from pg_class c join pg_namespace n on n.oid = c.relnamespace
-            where n.nspname in ('absurd', 'absurd_swift') and c.relkind in ('r', 'p') and not c.relispartition
-              and not (has_table_privilege(c.oid, 'SELECT') and has_table_privilege(c.oid, 'INSERT')
-                and has_table_privilege(c.oid, 'UPDATE') and has_table_privilege(c.oid, 'DELETE'))
-            group by n.nspname
-            """)
-        return found.isEmpty ? [.ok("privileges", "enough for clients and workers")] : found
-    }
 }

@@ -56,21 +56,8 @@ extension Doctor {
         )
         .value()
         let trip = ContinuousClock.now - start
-        let skew = Duration.seconds(server - ours) - trip / 2
-        let size = skew < .zero ? .zero - skew : skew
-        let direction = skew < .zero ? "behind" : "ahead of"
-        let text = "the server's clock is \(size.inMilliseconds) \(direction) this machine's"
-        // Ids of tasks contain the time; the server refuses those that are a day off.
-        if size > .hours(12) {
-            return [.failed("clock", text, remedy: "set the clocks by NTP; spawning fails from a day on")]
-        }
-        if size > .seconds(5) + trip {
-            return [
-                .warning(
-                    "clock", text,
-                    remedy: "set the clocks by NTP; due times are the server's, logs are this machine's")
-            ]
-        }
+        let finding = Self.clockFinding(skew: .seconds(server - ours) - trip / 2, trip: trip)
+        guard finding.status == .ok else { return [finding] }
         let faked: String = try await connection.query(
             "select coalesce(btrim(current_setting('absurd.fake_now', true)), '')"
         ).value()
@@ -81,9 +68,24 @@ extension Doctor {
                     remedy: "reset absurd.fake_now for the role and the database, outside of tests")
             ]
         }
-        return [
-            .ok("clock", size < .milliseconds(100) + trip ? "the clocks agree" : text)
-        ]
+        return [finding]
+    }
+
+    /// - Parameter skew: How far the server's clock is ahead, give or take half of `trip`.
+    static func clockFinding(skew: Duration, trip: Duration) -> Finding {
+        let size = skew < .zero ? .zero - skew : skew
+        let direction = skew < .zero ? "behind" : "ahead of"
+        let text = "the server's clock is \(size.inMilliseconds) \(direction) this machine's"
+        // Ids of tasks contain the time; the server refuses those that are a day off.
+        if size > .hours(12) {
+            return .failed("clock", text, remedy: "set the clocks by NTP; spawning fails from a day on")
+        }
+        if size > .seconds(5) + trip {
+            return .warning(
+                "clock", text,
+                remedy: "set the clocks by NTP; due times are the server's, logs are this machine's")
+        }
+        return .ok("clock", size < .milliseconds(100) + trip ? "the clocks agree" : text)
     }
 
     func durability(_ connection: PostgresConnection) async throws -> [Finding] {
@@ -101,12 +103,14 @@ extension Doctor {
     }
 
     func connections(_ connection: PostgresConnection) async throws -> [Finding] {
+        // Not from pg_stat_activity, which hides the kind of others' sessions from most roles. PostgreSQL 16 reserves
+        // more of them, for a role of its own.
         let rows = try await connection.query(
             """
-            select count(*)::int4 as used,
+            select sum(numbackends)::int4 as used,
               current_setting('max_connections')::int4 - current_setting('superuser_reserved_connections')::int4
-                as most
-            from pg_stat_activity where backend_type = 'client backend'
+                - coalesce(current_setting('reserved_connections', true)::int4, 0) as most
+            from pg_stat_database
             """)
         guard let row = rows.first else { return [] }
         let (used, most): (Int32, Int32) = (try row.decode("used"), try row.decode("most"))

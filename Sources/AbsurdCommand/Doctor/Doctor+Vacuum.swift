@@ -5,8 +5,13 @@ import LibPQ
 extension Doctor {
     func vacuum(_ connection: PostgresConnection) async throws -> [Finding] {
         var found: [Finding] = []
-        for statement in [Self.settings, Self.tables, Self.oldTransactions, Self.wraparound] {
-            found += try await findings("vacuum", connection, statement)
+        let open = Double(limits.openTransaction.components.seconds)
+        for (statement, parameters) in [
+            (Self.settings, []), (Self.tables, [.int(limits.deadRows)]),
+            (Self.oldTransactions, [.double(open)]), (Self.hiddenSessions, []),
+            (Self.wraparound, [.int(limits.transactionAge)]),
+        ] as [(String, [SQLParameter])] {
+            found += try await findings("vacuum", connection, statement, parameters)
         }
         return found.isEmpty ? [.ok("vacuum", "autovacuum keeps up")] : found
     }
@@ -18,7 +23,6 @@ extension Doctor {
         order by name
         """
 
-    /// A tenth of a million dead rows that outnumber the living is what autovacuum's defaults never leave.
     private static let tables = """
         select 'warning' as status, format('autovacuum is off for the table %I.%I', n.nspname, c.relname) as text,
           format('ALTER TABLE %I.%I RESET (autovacuum_enabled)', n.nspname, c.relname) as remedy
@@ -33,7 +37,7 @@ extension Doctor {
           format('VACUUM %I.%I; then look for what holds autovacuum up: old transactions, too few workers',
             s.schemaname, s.relname)
         from pg_stat_user_tables s
-        where s.schemaname in ('absurd', 'absurd_swift') and s.n_dead_tup > 100000
+        where s.schemaname in ('absurd', 'absurd_swift') and s.n_dead_tup > $1::int8
           and s.n_dead_tup > s.n_live_tup
         """
 
@@ -45,14 +49,14 @@ extension Doctor {
           format('end it there, or here: SELECT pg_terminate_backend(%s)', a.pid) as remedy
         from pg_stat_activity a
         where a.datname = current_database() and a.backend_type = 'client backend'
-          and a.pid <> pg_backend_pid() and a.xact_start < clock_timestamp() - interval '5 minutes'
+          and a.pid <> pg_backend_pid() and a.xact_start < clock_timestamp() - make_interval(secs => $1::float8)
         union all
         select 'warning',
           format('a prepared transaction (%L) is open since %s: nothing dead since then is cleaned up', p.gid,
             to_char(p.prepared at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')),
           format('COMMIT PREPARED %L or ROLLBACK PREPARED %L', p.gid, p.gid)
         from pg_prepared_xacts p
-        where p.database = current_database() and p.prepared < clock_timestamp() - interval '5 minutes'
+        where p.database = current_database() and p.prepared < clock_timestamp() - make_interval(secs => $1::float8)
         union all
         select 'warning', format('the replication slot %I holds cleaning back, and nobody uses it', s.slot_name),
           format('SELECT pg_drop_replication_slot(%L), if it is not needed', s.slot_name)
@@ -60,10 +64,21 @@ extension Doctor {
         where not s.active and (s.xmin is not null or s.catalog_xmin is not null)
         """
 
+    /// Of the sessions of others a role without that privilege sees neither state nor transaction.
+    private static let hiddenSessions = """
+        select 'warning' as status,
+          format('other sessions are not visible (%s of them), nor since when their transactions are open', count(*))
+            as text,
+          format('GRANT pg_read_all_stats TO %I', current_user) as remedy
+        from pg_stat_activity a
+        where a.datname = current_database() and a.backend_type is null and a.usesysid is not null
+        having count(*) > 0
+        """
+
     private static let wraparound = """
         select case when age(datfrozenxid) > 1800000000 then 'failed' else 'warning' end as status,
           format('the oldest row is %s transactions old; at two billion the server stops', age(datfrozenxid)) as text,
           'VACUUM the database as its owner, and look for what holds autovacuum up' as remedy
-        from pg_database where datname = current_database() and age(datfrozenxid) > 1000000000
+        from pg_database where datname = current_database() and age(datfrozenxid) > $1::int8
         """
 }

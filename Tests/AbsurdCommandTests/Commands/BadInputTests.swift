@@ -16,22 +16,128 @@ struct BadInputTests {
         try await succeeding("queue", "create", "default")
         for arguments in [
             ["queue", "create", name], ["queue", "policy", name], ["queue", "drop", "--yes", name + "x"],
-            ["spawn", name],
-            ["spawn", "t", "-q", name], ["spawn", "t", "--idempotency-key", name],
-            ["spawn", "t", "-H", "\(name)=1"],
-            ["spawn", "t", name], ["emit", name], ["emit", "e", name], ["tasks", "-q", name], ["task", name],
-            ["cancel", name],
-            ["retry", name], ["cleanup", name], ["cleanup", "default", "--older-than", name],
+            ["spawn", name], ["spawn", "t", "-q", name], ["spawn", "t", "--idempotency-key", name],
+            ["spawn", "t", "-H", "\(name)=1"], ["spawn", "t", name], ["emit", name], ["emit", "e", name],
+            ["tasks", "-q", name], ["tasks", "-n", name], ["tasks", "--since", name], ["task", name],
+            ["cancel", name], ["retry", name], ["cleanup", name],
+            ["cleanup", "default", "--older-than", name],
+            ["workers", "-q", name],
         ] {
-            let run = try await Command.run(
-                arguments, environment: ["ABSURD_DATABASE_URL": TestDatabase.current.connectionString])
-            let label = "\(arguments.map { $0.prefix(30) }): \(run.status) \(run.errors.prefix(300))"
-            #expect([0, 2, 4, 5, 64].contains(run.status), "\(label)")
-            #expect(run.errors.isEmpty == (run.status == 0), "\(label)")
-            #expect(!run.errors.contains("PostgresError") && !run.errors.contains("Fatal"), "\(label)")
-            // Nothing of a name reaches the terminal as a control sequence.
-            #expect(!run.errors.contains("\u{1b}") && !run.output.contains("\u{1b}"), "\(label)")
+            try await expectAnswer(arguments, [0, 2, 4, 5, 64])
         }
         #expect(try await succeeding("queue", "list").output.contains("default"))
+    }
+
+    /// An answer with one of these statuses, and one error where it is not 0.
+    private func expectAnswer(_ arguments: [String], _ statuses: Set<Int32>, input: String = "") async throws
+    {
+        let run = try await Command.run(
+            arguments, environment: ["ABSURD_DATABASE_URL": TestDatabase.current.connectionString],
+            input: input)
+        let label = "\(arguments.map { $0.prefix(30) }): \(run.status) \(run.errors.prefix(300))"
+        #expect(statuses.contains(run.status), "\(label)")
+        // Some say on it what is no error, such as that there is nothing.
+        if run.status != 0 { #expect(!run.errors.isEmpty, "\(label)") }
+        #expect(!run.errors.contains("PostgresError") && !run.errors.contains("Fatal"), "\(label)")
+        // Nothing of an argument reaches the terminal as a control sequence.
+        #expect(!run.errors.contains("\u{1b}") && !run.output.contains("\u{1b}"), "\(label)")
+    }
+
+    private static let durationOptions = [
+        ["cleanup", "default", "--older-than"], ["spawn", "t", "--retry-base"],
+        ["spawn", "t", "--retry-cap"],
+        ["spawn", "t", "--start-within"], ["spawn", "t", "--end-within"],
+    ]
+
+    @Test(arguments: [
+        "", "1", "s", "-1s", "1.5h", "1y", "1S", "1s 2m", "1h-30m", "0x1s", "９s", "１s", "∞", "infinity",
+        "nan",
+        "99999999999999999999d", "9223372036854775807ms", "3650001d", "\u{1b}[31m1s",
+    ]) func `what is no length of time is refused by every option`(_ text: String) async throws {
+        for option in Self.durationOptions + [["bench", "drain", "--duration"]] {
+            try await expectAnswer(option + [text], [64])
+        }
+        for option in ["--grace", "--settle", "--restart-window", "--restart-pause", "--max-restart-pause"] {
+            try await expectAnswer(["supervise", "--no-give-back", option, text, "--", "true"], [64])
+        }
+    }
+
+    @Test(
+        arguments: [("0s", [0]), ("1ms", [0]), ("1d", [0]), ("3650000d", [0, 2])] as [(String, Set<Int32>)])
+    func `the shortest and the longest length of time`(_ text: String, _ statuses: Set<Int32>) async throws {
+        try await succeeding("queue", "create", "default")
+        for option in Self.durationOptions { try await expectAnswer(option + [text], statuses) }
+    }
+
+    @Test(arguments: ["", "x", "0", "-1", "1.5", "1e3", "2147483648", "99999999999999999999", "nan", "١"])
+    func `what is no count is refused by every option`(_ text: String) async throws {
+        for option in [
+            ["spawn", "t", "--max-attempts"], ["tasks", "--limit"], ["cleanup", "default", "--batch"],
+            ["retry", "019b2f61-5c4e-7a10-8c9d-2f3e4a5b6c7d", "--max-attempts"],
+            ["bench", "drain", "--count"], ["bench", "drain", "--concurrency"],
+            ["bench", "drain", "--workers"],
+            ["bench", "drain", "--connections"],
+        ] {
+            try await expectAnswer(option + [text], [64])
+        }
+        try await expectAnswer(["supervise", "--no-give-back", "-n", text, "--", "true"], [2, 64])
+    }
+
+    private static func nested(_ depth: Int) -> String {
+        String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+    }
+
+    private static let documents: [(String, Set<Int32>)] = [
+        (nested(500), [0]), (nested(501), [2]), (nested(1_000), [2]), (nested(50_000), [2]),
+        (#"{"a": 1, "a": 2}"#, [0]), (#"{"": 1}"#, [0]), (#"{"a": 1,}"#, [2]), ("{'a': 1}", [2]),
+        ("[1 2]", [2]), ("1 2", [2]), ("[", [2]), ("nul", [2]), ("NaN", [2]), ("1e400", [2]), ("01", [2]),
+        (#""\u0000""#, [2]), (#""\ud800""#, [2]), ("\"\u{1b}[31m\"", [2]), ("\u{feff}1", [2]),
+        ("123456789012345678901234567890", [0]), ("\"\(String(repeating: "x", count: 100_000))\"", [0]),
+    ]
+
+    @Test(arguments: documents.indices) func `a document is taken or refused by every command`(_ index: Int)
+        async throws
+    {
+        let (document, statuses) = Self.documents[index]
+        try await succeeding("queue", "create", "default")
+        try await expectAnswer(["spawn", "t", document], statuses)
+        try await expectAnswer(["spawn", "t", "--params", document], statuses)
+        try await expectAnswer(["spawn", "t", "-"], statuses, input: document)
+        try await expectAnswer(["emit", "e", document], statuses)
+        // A header lies two levels deeper.
+        try await expectAnswer(["spawn", "t", "-H", "h:=\(document)"], statuses.union(index == 0 ? [2] : []))
+    }
+
+    @Test(
+        arguments: [
+            (["workers", "x"], [64]), (["workers", "-q"], [64]), (["workers", "--json", "--nope"], [64]),
+            (["doctor", "x"], [64]), (["doctor", "--database"], [64]), (["doctor", "--database", "x"], [2]),
+            (["doctor", "--database", "postgresql://%zz"], [2]),
+            (["migrate", "x"], [64]), (["migrate", "--database", "host='"], [2]),
+            (["migrate", "--nope"], [64]),
+            (["schema", "x"], [64]), (["schema", "--roles", "--base"], [64]), (["schema", "--nope"], [64]),
+            (["supervise"], [64]), (["supervise", "true"], [64]), (["supervise", "--"], [64]),
+            (["supervise", "--no-give-back", "--roll", "x", "--", "true"], [64]),
+            (["supervise", "--no-give-back", "--strategy", "", "--", "true"], [64]),
+            (["supervise", "--no-give-back", "--restart", "never", "--", "true"], [64]),
+            (["supervise", "--no-give-back", "-n", "1001", "--", "true"], [2]),
+            (["supervise", "--no-give-back", "--max-restarts", "-1", "--", "true"], [2, 64]),
+            (["supervise", "--no-give-back", "--", "/nowhere/x"], [127]),
+            (["supervise", "--no-give-back", "--", "\u{1b}[31m"], [127]),
+            (["supervise", "--no-give-back", "--", ""], [2, 126, 127]),
+            (["supervise", "--no-give-back", "--", "/"], [126, 127]),
+            (["supervise", "--database", "x", "--", "true"], [2]),
+            (["dev", "x"], [64]), (["dev", "--nope"], [64]), (["dev", "--queue"], [64]),
+            (["dev", "--data"], [64]),
+            (["dev", "--data", "/dev/null"], [2]), (["dev", "--", "/nowhere/x"], [127]),
+            (["dev", "--", "\u{1b}[31m"], [127]),
+            (["bench"], [64]), (["bench", "nope"], [64]), (["bench", "drain", "x"], [64]),
+            (["bench", "drain", "--database", "x"], [2]), (["bench", "\u{1b}[31m"], [64]),
+            (["nope"], [64]), (["queue", "nope"], [64]), (["--nope"], [64]),
+        ] as [([String], Set<Int32>)])
+    func `arguments that make no sense are refused by the other commands`(
+        _ arguments: [String], _ statuses: Set<Int32>
+    ) async throws {
+        try await expectAnswer(arguments, statuses)
     }
 }

@@ -149,14 +149,6 @@ struct DoctorTests {
         }
     }
 
-    /// The connection string with settings for the session.
-    private func withOptions(_ url: String, _ options: String) -> String {
-        url.contains("://")
-            ? url + (url.contains("?") ? "&" : "?") + "options="
-                + (options.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "")
-            : url + " options='\(options)'"
-    }
-
     @Test func `a session that takes no writes`() async throws {
         let url = TestDatabase.current.connectionString
         let findings = try await examine {
@@ -250,6 +242,38 @@ struct DoctorTests {
             ])
     }
 
+    @Test func `what is to be typed into a shell is one word, whatever the queue's name`() async throws {
+        let name = "x; rm 'y'"
+        try await withClient { client in
+            try await client.createQueue(name)
+            try await client.migrate()
+            try await client.spawn("due", params: nil, on: name)
+        }
+        try await execute(#"update absurd."r_x; rm 'y'" set available_at = now() - interval '3 hours'"#)
+        #expect(
+            problems("queues", in: try await examine()).map(\.remedy) == [
+                #"start workers for it, or more of them: absurd tasks --queue='x; rm '\''y'\''' -s pending"#
+            ])
+        try await execute(
+            #"update absurd."r_x; rm 'y'" set state = 'completed', completed_at = now() - interval '40 days'"#
+        )
+        #expect(
+            problems("queues", in: try await examine()).map(\.remedy) == [
+                #"absurd cleanup 'x; rm '\''y'\''', and have cron call it"#
+            ])
+        try await execute(
+            #"update absurd."r_x; rm 'y'" set state = 'running', claim_expires_at = now() - interval '1 hour'"#
+        )
+        #expect(
+            problems("queues", in: try await examine()).map(\.remedy) == [
+                #"start workers for it: absurd tasks --queue='x; rm '\''y'\''' -s running"#
+            ])
+        try await execute(#"drop table absurd."w_x; rm 'y'""#)
+        #expect(
+            problems("queues", in: try await examine()).first?.remedy
+                == #"absurd queue create 'x; rm '\''y'\'''"#)
+    }
+
     @Test func `a table that is not vacuumed`() async throws {
         try await withClient { try await $0.createQueue("orders") }
         try await execute("alter table absurd.r_orders set (autovacuum_enabled = false)")
@@ -260,6 +284,14 @@ struct DoctorTests {
                     remedy: "ALTER TABLE absurd.r_orders RESET (autovacuum_enabled)")
             ])
     }
+}
+
+/// The connection string with settings for the session.
+func withOptions(_ url: String, _ options: String) -> String {
+    url.contains("://")
+        ? url + (url.contains("?") ? "&" : "?") + "options="
+            + (options.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "")
+        : url + " options='\(options)'"
 }
 
 /// Findings about the server as a whole, on one of their own.

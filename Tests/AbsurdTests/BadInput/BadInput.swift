@@ -43,6 +43,42 @@ enum BadInput {
             })
     }
 
+    /// What a call has to answer; nil where either is right.
+    enum Answer: Sendable {
+        case works
+        case refused(AbsurdError.Code)
+
+        static let invalid = Answer.refused(.invalidArgument)
+    }
+
+    /// What a call that takes a queue's name says to it, when there is that queue; the longest name has 57 bytes.
+    static func queueName(_ name: String, missing: Bool = false) -> Answer? {
+        switch name.utf8.count {
+        case 0, 58...: .invalid
+        case 57: missing ? .refused(.queueMissing) : .works
+        default: nil
+        }
+    }
+
+    /// What a length of time is answered with, from zero or the first above it to `longest`.
+    static func answer(
+        _ duration: Duration, zero: Answer? = .works, longest: Duration = .seconds(Int64(Int32.max))
+    ) -> Answer? {
+        if duration == .zero { return zero }
+        return duration < .zero || duration > longest ? .invalid : .works
+    }
+
+    /// What a document is answered with that is stored as it is: the deepest has 500 levels.
+    static func answer(_ document: JSONValue) -> Answer? {
+        switch document {
+        case .double(let number) where !number.isFinite: .refused(.unencodable)
+        case nested(499), nested(500): .works
+        case nested(501), nested(1_000), nested(5_000): .refused(.unencodable)
+        case .integer, .double: .works
+        default: nil
+        }
+    }
+
     /// The codes with which bad input is answered.
     ///
     /// Anything else is a fault of ours.

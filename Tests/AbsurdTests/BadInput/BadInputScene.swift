@@ -21,12 +21,24 @@ struct BadInputScene: Sendable {
     }
 
     /// Makes the call, which has to work or to be refused with one clear error.
+    ///
+    /// - Parameter answer: which of the two, where only one is right.
     func attempt(
-        _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ call: () async throws -> Void
+        _ what: String, is answer: BadInput.Answer? = nil, sourceLocation: SourceLocation = #_sourceLocation,
+        _ call: () async throws -> Void
     ) async {
         do {
             try await call()
+            if case .refused(let code) = answer {
+                Issue.record("\(what) worked, and is to be \(code)", sourceLocation: sourceLocation)
+            }
         } catch let error as AbsurdError {
+            switch answer {
+            case .works: Issue.record("\(what) is to work: \(error)", sourceLocation: sourceLocation)
+            case .refused(let code):
+                #expect(error.code == code, "\(what): \(error)", sourceLocation: sourceLocation)
+            case nil: break
+            }
             #expect(
                 BadInput.answers.contains(error.code), "\(what): \(error)", sourceLocation: sourceLocation)
             #expect(

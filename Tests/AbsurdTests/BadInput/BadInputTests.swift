@@ -7,7 +7,35 @@ import Testing
 /// Every public call of the client with names, numbers, times, ids and documents that nobody should pass.
 @Suite(.database(.migrated), .timeLimit(.minutes(10)))
 struct BadInputTests {
-    private static let unknown = TaskID(UUID(uuidString: "019b2f61-5c4e-7a10-8c9d-2f3e4a5b6c7d") ?? UUID())
+    static let unknown = TaskID(UUID(uuidString: "019b2f61-5c4e-7a10-8c9d-2f3e4a5b6c7d") ?? UUID())
+
+    private static let longest = Duration.days(3_652_500)
+
+    private func transactionCalls(
+        _ name: String
+    ) -> [(String, @Sendable (Transaction) async throws -> Void)] {
+        [
+            ("spawn", { _ = try await $0.spawn(name, params: [name: .string(name)]) }),
+            ("spawn on", { _ = try await $0.spawn("t", params: nil, on: name) }),
+            ("emit", { try await $0.emitEvent(name, name) }),
+            ("emit on", { try await $0.emitEvent("e", 1, on: name) }),
+            (
+                "execute",
+                { transaction in
+                    let count = try await transaction.execute("select $1::text", name)
+                    #expect(count == 1)
+                }
+            ),
+            // What was refused before leaves nothing behind.
+            (
+                "after a refusal",
+                {
+                    _ = try? await $0.execute("select $1::integer", "no number")
+                    _ = try await $0.spawn("never", params: nil)
+                }
+            ),
+        ]
+    }
 
     @Test func `any name works or is refused with one clear error`() async throws {
         try await BadInputScene.with { scene async throws in
@@ -16,7 +44,7 @@ struct BadInputTests {
             let run = try #require(try await client.claimRuns(workerID: "w", claimTimeout: .hours(1)).first)
             for name in BadInput.names {
                 let label = "\(name.prefix(20).debugDescription)"
-                await scene.attempt("createQueue \(label)") {
+                await scene.attempt("createQueue \(label)", is: BadInput.queueName(name)) {
                     try await client.createQueue(name)
                     #expect(try await client.queues().contains(name))
                     let child = try await client.spawn(name, params: .string(name), on: name)
@@ -27,23 +55,29 @@ struct BadInputTests {
                     #expect(try await client.claimRuns(on: name, workerID: "w").count == 1)
                     try await client.dropQueue(name)
                 }
-                await scene.attempt("queuePolicy \(label)") { _ = try await client.queuePolicy(name) }
-                await scene.attempt("setQueuePolicy \(label)") {
+                await scene.attempt("queuePolicy \(label)", is: BadInput.queueName(name)) {
+                    _ = try await client.queuePolicy(name)
+                }
+                await scene.attempt("setQueuePolicy \(label)", is: BadInput.queueName(name, missing: true)) {
                     try await client.setQueuePolicy(name, QueuePolicyChange())
                 }
                 await scene.attempt("ensurePartitions \(label)") { try await client.ensurePartitions(name) }
-                await scene.attempt("cleanUp \(label)") { _ = try await client.cleanUp(name) }
+                await scene.attempt("cleanUp \(label)", is: BadInput.queueName(name, missing: true)) {
+                    _ = try await client.cleanUp(name)
+                }
                 await scene.attempt("cleanUp older \(label)") {
                     _ = try await client.cleanUp(name, olderThan: .days(1))
                 }
                 await scene.attempt("dropQueue \(label)") {
                     try await client.dropQueue(name == "default" ? "x" : name)
                 }
-                await scene.attempt("spawn on \(label)") {
+                await scene.attempt("spawn on \(label)", is: BadInput.queueName(name, missing: true)) {
                     try await client.spawn("t", params: nil, on: name)
                 }
-                await scene.attempt("emit on \(label)") { try await client.emitEvent("e", 1, on: name) }
-                await scene.attempt("claim on \(label)") {
+                await scene.attempt("emit on \(label)", is: BadInput.queueName(name, missing: true)) {
+                    try await client.emitEvent("e", 1, on: name)
+                }
+                await scene.attempt("claim on \(label)", is: BadInput.queueName(name, missing: true)) {
                     _ = try await client.claimRuns(on: name, workerID: "w")
                 }
                 await scene.attempt("task on \(label)") { _ = try await client.task(Self.unknown, on: name) }
@@ -56,11 +90,46 @@ struct BadInputTests {
                 await scene.attempt("detail on \(label)") {
                     _ = try await client.taskDetail(Self.unknown, on: name)
                 }
-                await scene.attempt("list of \(label)") {
+                await scene.attempt("list of \(label)", is: BadInput.queueName(name, missing: true)) {
                     _ = try await client.tasks(matching: TaskFilter(queue: name))
                 }
                 await scene.attempt("worker of \(label)") {
                     _ = try WorkerPool(client, queue: name, handlers: [])
+                }
+                await scene.attempt("registered workers of \(label)") {
+                    let workers = try await client.workers(on: name)
+                    #expect(workers.isEmpty)
+                }
+                await scene.attempt("workerLost \(label)") {
+                    let runs = try await client.workerLost(name)
+                    #expect(runs == 0)
+                }
+                await scene.attempt("processLost \(label)") {
+                    let runs = try await client.processLost(name)
+                    #expect(runs == 0)
+                }
+                await scene.attempt("list by name \(label)") {
+                    let filter = TaskFilter(queue: "default", taskName: name + "?")
+                    let tasks = try await client.tasks(matching: filter)
+                    #expect(tasks.isEmpty)
+                }
+                await scene.attempt("spawnMany \(label)") {
+                    let made = try await client.spawnMany([
+                        SpawnRequest(name, params: 1), SpawnRequest("t", params: [name: .string(name)]),
+                    ])
+                    #expect(made.count == 2)
+                }
+                await scene.attempt(
+                    "spawnMany on \(label)", is: BadInput.queueName(name, missing: true)
+                ) {
+                    _ = try await client.spawnMany([
+                        SpawnRequest("t", params: 1), SpawnRequest("t", params: 1, on: name),
+                    ])
+                }
+                for (what, call) in transactionCalls(name) {
+                    await scene.attempt("\(what) in a transaction \(label)") {
+                        try await client.withTransaction { try await call($0) }
+                    }
                 }
                 await scene.attempt("handler \(label)") {
                     _ = try WorkerPool(client, handlers: [Handler(name) { _ in .complete }])
@@ -96,40 +165,58 @@ struct BadInputTests {
                     return try #require(try await client.claimRuns(workerID: "w", limit: 1).first)
                 }
                 var held = try await run()
-                await scene.attempt("extendClaim \(label)") {
+                await scene.attempt("extendClaim \(label)", is: BadInput.answer(duration, zero: .invalid)) {
                     try await client.extendClaim(held, by: duration)
                 }
-                await scene.attempt("setCheckpoint \(label)") {
+                await scene.attempt("setCheckpoint \(label)", is: BadInput.answer(duration)) {
                     try await client.setCheckpoint("s", of: held, to: 1, claimTimeout: duration)
                 }
-                await scene.attempt("schedule \(label)") { try await client.schedule(held, after: duration) }
+                await scene.attempt("schedule \(label)", is: BadInput.answer(duration, longest: Self.longest))
+                {
+                    try await client.schedule(held, after: duration)
+                }
                 held = try await run()
-                await scene.attempt("awaitEvent \(label)") {
+                await scene.attempt(
+                    "awaitEvent \(label)", is: BadInput.answer(duration, longest: Self.longest)
+                ) {
                     _ = try await client.awaitEvent("never", for: held, timeout: duration)
                 }
                 held = try await run()
                 await scene.attempt("fail after \(label)") {
                     try await client.fail(held, TaskFailure("no", retry: .after(duration)))
                 }
-                await scene.attempt("claim \(label)") {
+                await scene.attempt("claim \(label)", is: BadInput.answer(duration)) {
                     _ = try await client.claimRuns(workerID: "w", claimTimeout: duration)
                 }
-                await scene.attempt("clean up \(label)") {
+                await scene.attempt("clean up \(label)", is: BadInput.answer(duration)) {
                     _ = try await client.cleanUp("default", olderThan: duration)
                 }
-                await scene.attempt("fixed \(label)") {
+                await scene.attempt("fixed \(label)", is: BadInput.answer(duration, longest: .days(1))) {
                     try await client.spawn("t", params: nil, options: SpawnOptions(retry: .fixed(duration)))
                 }
-                await scene.attempt("exponential \(label)") {
+                await scene.attempt("exponential \(label)", is: BadInput.answer(duration, longest: .days(1)))
+                {
                     try await client.spawn(
                         "t", params: nil,
                         options: SpawnOptions(retry: .exponential(base: duration, cap: duration)))
                 }
-                await scene.attempt("policy \(label)") {
+                await scene.attempt("policy \(label)", is: BadInput.answer(duration, zero: nil)) {
                     let policy = CancellationPolicy(startWithin: duration, endWithin: duration)
                     try await client.spawn("t", params: nil, options: SpawnOptions(cancellation: policy))
                 }
-                await scene.attempt("result \(label)") {
+                await scene.attempt(
+                    "awaitTask \(label)", is: BadInput.answer(duration, longest: Self.longest)
+                ) {
+                    let task = try await client.spawn("t", params: nil)
+                    try await task.cancel()
+                    #expect(try await client.awaitTask(task.taskID, timeout: duration).state == .cancelled)
+                }
+                await scene.attempt("list within \(label)") {
+                    var filter = TaskFilter(queue: "default")
+                    filter.spawnedWithin = duration
+                    _ = try await client.tasks(matching: filter)
+                }
+                await scene.attempt("result \(label)", is: BadInput.answer(duration, longest: Self.longest)) {
                     // Ended, so that a long wait is over at once.
                     let task = try await client.spawn("t", params: nil)
                     try await task.cancel()
@@ -144,6 +231,11 @@ struct BadInputTests {
                     try await client.spawn("t", params: nil)
                     let held = try #require(try await client.claimRuns(workerID: "w", limit: 1).first)
                     try await client.fail(held, TaskFailure("no", retry: .at(date)))
+                }
+                await scene.attempt("list since \(date.timeIntervalSince1970)") {
+                    var filter = TaskFilter(queue: "default")
+                    filter.spawnedSince = date
+                    _ = try await client.tasks(matching: filter)
                 }
             }
         }
@@ -189,7 +281,7 @@ struct BadInputTests {
         try await BadInputScene.with { scene async throws in
             let client = scene.client
             for (number, document) in BadInput.documents.enumerated() {
-                await scene.attempt("spawn \(number)") {
+                await scene.attempt("spawn \(number)", is: BadInput.answer(document)) {
                     let task = try await client.spawn("t", params: document)
                     let run = try #require(
                         try await client.claimRuns(workerID: "w", limit: 100).first {
@@ -199,13 +291,15 @@ struct BadInputTests {
                     try await client.complete(run, result: document)
                     #expect(try await task.result(timeout: .seconds(60)) == document)
                 }
-                await scene.attempt("emit \(number)") { try await client.emitEvent("e\(number)", document) }
+                await scene.attempt("emit \(number)", is: BadInput.answer(document)) {
+                    try await client.emitEvent("e\(number)", document)
+                }
                 await scene.attempt("header \(number)") {
                     try await client.spawn("t", params: nil, options: SpawnOptions(headers: ["h": document]))
                 }
                 try await client.spawn("t", params: nil)
                 let run = try #require(try await client.claimRuns(workerID: "w", limit: 1).first)
-                await scene.attempt("checkpoint \(number)") {
+                await scene.attempt("checkpoint \(number)", is: BadInput.answer(document)) {
                     let kept = try await client.setCheckpoint("s", of: run, to: document)
                     #expect(kept == document)
                 }
@@ -227,50 +321,6 @@ struct BadInputTests {
                 #expect(try run.params(as: String.self).utf8.count == 100_000_000)
                 try await client.complete(run, result: 1)
             }
-        }
-    }
-
-    @Test func `two of every call at once end as one after the other would`() async throws {
-        try await BadInputScene.with { scene async throws in
-            let client = scene.client
-            let task = try await client.spawn("t", params: nil, options: SpawnOptions(maxAttempts: 1))
-            let failing = try #require(
-                try await client.claimRuns(workerID: "w", claimTimeout: .hours(1)).first)
-            try await client.fail(failing, TaskFailure("no"))
-            try await client.spawn("u", params: nil)
-            let run = try #require(try await client.claimRuns(workerID: "w", claimTimeout: .hours(1)).first)
-            let calls: [(String, @Sendable () async throws -> Void)] = [
-                ("createQueue", { try await client.createQueue("twice") }),
-                (
-                    "createQueue partitioned",
-                    { try await client.createQueue("twice p", storage: .partitioned) }
-                ),
-                ("setQueuePolicy", { try await client.setQueuePolicy("twice", QueuePolicyChange()) }),
-                ("ensurePartitions", { try await client.ensurePartitions() }),
-                (
-                    "spawn",
-                    {
-                        _ = try await client.spawn(
-                            "t", params: nil, on: "twice", options: SpawnOptions(idempotencyKey: "k"))
-                    }
-                ),
-                ("emit", { try await client.emitEvent("e", 1) }),
-                ("retry", { try await client.retryTask(task.taskID) }),
-                ("setCheckpoint", { try await client.setCheckpoint("s", of: run, to: 1) }),
-                ("extendClaim", { try await client.extendClaim(run, by: .hours(2)) }),
-                ("complete", { try await client.complete(run, result: 1) }),
-                ("cancel", { try await client.cancelTask(task.taskID) }),
-                ("cleanUp", { _ = try await client.cleanUp("default", olderThan: .zero) }),
-                ("migrate", { try await client.migrate() }),
-                ("dropQueue", { try await client.dropQueue("twice") }),
-                ("dropQueue partitioned", { try await client.dropQueue("twice p") }),
-            ]
-            for (name, call) in calls {
-                async let first: Void = scene.attempt("first \(name)", call)
-                async let second: Void = scene.attempt("second \(name)", call)
-                _ = await (first, second)
-            }
-            #expect(try await client.queues() == ["default"])
         }
     }
 

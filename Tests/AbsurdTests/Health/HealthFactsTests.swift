@@ -104,7 +104,60 @@ import Testing
         #expect(!facts { $0.lastBeat = nil }.isLive(at: start))
         #expect(codes(facts(.restarting), after: 0) == [.workerRestarting])
         #expect(facts(.restarting).isLive(at: start))
-        #expect(codes(facts(.ended), after: 0) == [.notRunning])
+    }
+
+    @Test func `in a shutdown workers end one after the other, and the pool is live until the last has`() {
+        let ending = facts(.ended) {
+            $0.workers.append(HealthFacts.Worker(id: "v", phase: .draining, since: start))
+        }
+        #expect(codes(ending, after: 0) == [])
+        #expect(codes(ending, after: 3600) == [])
+        #expect(codes(facts(.ended), after: 3600) == [])
+        // Nobody else is about to end.
+        let left = facts(.ended) {
+            $0.workers.append(HealthFacts.Worker(id: "v", phase: .full, since: start))
+        }
+        #expect(codes(left, after: 7.9) == [])
+        #expect(codes(left, after: 8) == [.notRunning])
+    }
+
+    @Test func `claims that are all refused are a problem, whatever the handlers get through`() {
+        for phase in [.claiming, .pausing, .loading] as [WorkerHealth.Phase] {
+            let refused = facts(phase) {
+                $0.workers[0].tryingSince = start
+                $0.workers[0].since = start + .seconds(7)
+                // The writer has just ended the last one.
+                $0.workers[0].outage = HealthFacts.Outage(
+                    since: start + .seconds(7), message: "a lock", kind: .lock)
+            }
+            #expect(codes(refused, after: 7.9) == [])
+            #expect(codes(refused, after: 8) == [.claimBlocked])
+            #expect(
+                refused.problems(at: start + .seconds(8)).last?.message
+                    == "worker w: no claim has succeeded for 8 s: a lock")
+        }
+        let away = facts(.pausing) {
+            $0.workers[0].tryingSince = start
+            $0.workers[0].outage = HealthFacts.Outage(since: start, message: "no server", kind: .silence)
+        }
+        #expect(codes(away, after: 60) == [.databaseUnreachable])
+    }
+
+    @Test func `trying to claim begins with the first try, and ends with success or something else to do`() {
+        let pulse = WorkerPulse()
+        #expect(pulse.tryingSince == nil)
+        pulse.enter(.claiming)
+        let since = pulse.tryingSince
+        #expect(since != nil)
+        for phase in [.pausing, .claiming, .loading, .pausing, .claiming] as [WorkerHealth.Phase] {
+            pulse.enter(phase)
+            #expect(pulse.tryingSince == since)
+        }
+        pulse.claimed()
+        #expect(pulse.tryingSince == nil)
+        pulse.enter(.claiming)
+        pulse.enter(.idle)
+        #expect(pulse.tryingSince == nil)
     }
 
     @Test func `a claim that outlasts every bound is no life, one that waits for the database is`() {

@@ -69,6 +69,30 @@ struct PoolHealthTests {
         await client.close()
     }
 
+    @Test func `idle workers are to be looked for each poll interval while nobody listens, else much sooner`()
+        async throws
+    {
+        let patient = testOptions { $0.pollInterval = .seconds(60) }
+        @Sendable func isBlocked(_ engine: Engine, after seconds: Int) -> Bool {
+            engine.pool.health(at: .now + .seconds(seconds)).problems.contains { $0.code == .wakeUpsBlocked }
+        }
+        // Not through a pooler, where nobody listens.
+        if TestDatabase.current.pooledConnectionString == nil {
+            try await withEngine([], options: patient) { engine in
+                try await eventually { engine.pool.health.workers[0].phase == .idle }
+                try await eventually("it listens") { isBlocked(engine, after: 10) }
+                #expect(engine.client.wakeUps.watched("default").watch.lookInterval == .seconds(5))
+            }
+        }
+        try await withEngine([], options: patient, configuration: { $0.listens = false }) { engine in
+            try await eventually("it polls") {
+                engine.client.wakeUps.watched("default").watch.lookInterval == .seconds(60)
+            }
+            #expect(!isBlocked(engine, after: 50))
+            #expect(isBlocked(engine, after: 65))
+        }
+    }
+
     @Test func `what handlers record and a lock holds up turns it red`() async throws {
         let gate = HoldPoint()
         let handler = Handler("job") { context in

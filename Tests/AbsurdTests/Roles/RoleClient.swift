@@ -5,7 +5,7 @@ import TestSupport
 
 /// The roles of `absurd schema --roles`.
 enum Role: String, CaseIterable, Sendable {
-    case producer, worker, `operator`, viewer
+    case producer, worker, supervisor, `operator`, viewer
 
     var name: String { "absurd_\(rawValue)" }
 

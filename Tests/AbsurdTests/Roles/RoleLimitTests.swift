@@ -17,12 +17,27 @@ struct RoleLimitTests {
         "select * from absurd_swift.finish('q', 'w', '{}', '{}', '{}', '{}', '{}', '{}', '{}')"
     private static let checkpoint =
         "select * from absurd_swift.checkpoint('q', 'w', '{}', '{}', '{}', '{}', '{}')"
+    private static let lost = [
+        "select * from absurd_swift.worker_lost('w')", "select * from absurd_swift.process_lost('p')",
+    ]
+    private static let registry = [
+        "select absurd_swift.register('w', 'q', 'p', 'h', 1, '1', 1)",
+        "select * from absurd_swift.beat(array['w'], array[0], array[1], true)",
+        "select * from absurd_swift.reap('w')", "select absurd_swift.deregister('w')",
+    ]
+    private static let step = "select * from absurd.get_task_checkpoint_state('q', gen_random_uuid(), 's')"
     private static let createQueue = "select absurd.create_queue('other')"
     private static let dropQueue = "select absurd.drop_queue('q')"
     private static let policy = "select absurd.set_queue_policy('q', '{}')"
     private static let retry = "select absurd.retry_task('q', gen_random_uuid())"
     private static let cleanup = "select absurd.cleanup_tasks('q', 0, 1)"
     private static let read = ["t", "r", "c", "e", "w"].map { "select * from absurd.\($0)_q" }
+
+    /// What is done to runs under a claim, and to queues and ended tasks.
+    private static let writes = [claim, renew, finish, checkpoint]
+    private static let keeping = [createQueue, dropQueue, policy, retry, cleanup]
+
+    private static func all(_ parts: [String]...) -> [String] { parts.flatMap(\.self) }
 
     /// What nobody but the owner can do.
     private static let ownersOnly =
@@ -49,21 +64,21 @@ struct RoleLimitTests {
         ]
 
     static let forbidden: [Role: [String]] = [
-        .producer: [claim, renew, finish, checkpoint, createQueue, dropQueue, policy, retry, cleanup] + read,
-        .worker: [createQueue, dropQueue, policy, retry, cleanup] + read,
-        .operator: [claim, renew, finish, checkpoint],
-        .viewer: [
-            spawn, emit, cancel, claim, renew, finish, checkpoint, createQueue, dropQueue, policy, retry,
-            cleanup,
-            "select * from absurd_swift.task_results('q', '{}', 'channel')",
-        ],
+        .producer: all(writes, keeping, [step], read, lost, registry),
+        .worker: all(keeping, read, lost),
+        .supervisor: all([spawn, emit, cancel, step], writes, keeping, read, registry),
+        .operator: all(writes, registry),
+        .viewer: all(
+            [spawn, emit, cancel, "select * from absurd_swift.task_results('q', '{}', 'channel')"], writes,
+            keeping, lost, registry),
     ]
 
     static let allowed: [Role: [String]] = [
         .producer: [spawn, emit, cancel],
-        .worker: [spawn, emit, cancel, claim, renew, finish, checkpoint],
-        .operator: [spawn, emit, cancel, cleanup] + read,
-        .viewer: read,
+        .worker: all([spawn, emit, cancel, step], writes, registry),
+        .supervisor: lost,
+        .operator: all([spawn, emit, cancel, cleanup, step], read, lost),
+        .viewer: all(read, [step]),
     ]
 
     @Test(arguments: Role.allCases)
@@ -163,7 +178,7 @@ struct RoleLimitTests {
                 drop schema absurd cascade;
                 grant create on database \(TestDatabase.current.name) to \(name);
                 """)
-        // The four roles are there, made by whoever came first.
+        // The roles are there, made by whoever came first.
         try await admin.execute(script: AbsurdSchema.sql())
         try await admin.execute(script: AbsurdSchema.roles)
         try await admin.execute(script: "drop schema absurd_swift cascade; drop schema absurd cascade")

@@ -22,6 +22,8 @@ final class HoldPoint: Sendable {
     /// From the test: waits until somebody has arrived.
     func untilArrived() async { await wait { $0.hasArrived } }
 
+    var isOpen: Bool { state.withLock(\.isOpen) }
+
     func open() { change { $0.isOpen = true } }
 
     private func change(_ body: (inout State) -> Void) {

@@ -1,0 +1,59 @@
+import Absurd
+import Foundation
+import LibPQ
+import TestSupport
+import Testing
+
+/// What health promises about time, on a clock that nobody moves.
+@Suite(.database(.migrated), .serialized, .tags(.realTime), .timeLimit(.minutes(10)))
+struct RealTimeHealthTests {
+    /// Each write of the handlers says that the database answers; the claims get nothing but refusals.
+    @Test func `a lock that refuses all claims is told within ten seconds while handlers record`()
+        async throws
+    {
+        let gate = HoldPoint()
+        let handler = Handler("job") { context in
+            gate.arrive()
+            var count = 0
+            while !gate.isOpen {
+                count += 1
+                let number = count
+                try await context.step("step \(number)") { number }
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            return .complete
+        }
+        // The second slot is what the claims are for.
+        let options = testOptions { $0.concurrency = 2 }
+        try await withEngine([handler], options: options) { engine in
+            defer { gate.open() }
+            let task = try await engine.client.spawn("job", params: nil)
+            await gate.untilArrived()
+            _ = try await engine.client.spawn("job", params: nil)
+            let blocker = try await TestDatabase.current.connect()
+            func isBlocked() -> Bool { engine.pool.health.problems.contains { $0.code == .claimBlocked } }
+            try await blocker.withTransaction { blocker in
+                // Claims share a lock on their worker's row; steps need none of the table.
+                _ = try await blocker.query("lock table absurd_swift.workers in exclusive mode")
+                let recorded = try await steps(of: task, engine)
+                let end = ContinuousClock.now + .seconds(10)
+                while ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(100)) }
+                #expect(isBlocked(), "\(engine.pool.health.problems)")
+                #expect(!engine.pool.health.isReady && engine.pool.health.isLive)
+                #expect(try await steps(of: task, engine) > recorded)
+            }
+            try await eventually("it recovers") { !isBlocked() }
+        }
+    }
+
+    private func steps(of task: TaskHandle<JSONValue>, _ engine: Engine) async throws -> Int {
+        try await engine.rows(
+            "select count(*) from absurd.c_default where task_id = $1", [.uuid(task.taskID.uuid)])[0].decode(
+                0)
+    }
+}
+
+extension Tag {
+    /// Waits for seconds, because time is what it is about.
+    @Tag static var realTime: Self
+}
