@@ -99,7 +99,7 @@ private final class RecordingStore: RunStore {
     }
 
     func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] { throw NothingClaimed() }
-    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder, isEndless: Bool) async throws -> Int { 0 }
+    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder) async throws -> Int { 0 }
     func checkReadiness(queue: String) async throws {}
     func register(_ entry: RegistryEntry) async throws -> Bool { false }
     func deregister(_ worker: String) async throws -> Bool { true }

@@ -116,8 +116,8 @@ private final class RefusingStore: RunStore {
 
     func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] { try await base.claim(request) }
     func deregister(_ worker: String) async throws -> Bool { try await base.deregister(worker) }
-    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder, isEndless: Bool) async throws -> Int {
-        try await base.giveBackStrays(known: known, holder: holder, isEndless: isEndless)
+    func giveBackStrays(known: [ClaimKey], holder: ClaimHolder) async throws -> Int {
+        try await base.giveBackStrays(known: known, holder: holder)
     }
     func checkReadiness(queue: String) async throws { try await base.checkReadiness(queue: queue) }
     func loadCheckpoints(queue: String, runs: [RunID]) async throws -> [RunID: [String: JSONText?]] {
