@@ -58,5 +58,22 @@ extension History {
         end;
         $do$;
 
+        -- States the claims that the worker does not know of, as whoever looks for strays does.
+        alter function absurd_swift.give_back_strays(text, text, uuid[], timestamptz[])
+          rename to give_back_strays_itself;
+        create function absurd_swift.give_back_strays(
+          p_queue text, p_worker text, p_runs uuid[], p_tokens timestamptz[])
+        returns integer language plpgsql as $body$
+        begin
+          perform history.state_claims(
+              p_worker, coalesce(array_agg(r.run_id), '{}'), coalesce(array_agg(r.started_at), '{}'))
+            from absurd.r_chaos r
+           where r.claimed_by = p_worker and r.state = 'running'
+             and not exists (
+               select from unnest(p_runs, p_tokens) k (run, token) where k.run = r.run_id and k.token = r.started_at);
+          return absurd_swift.give_back_strays_itself(p_queue, p_worker, p_runs, p_tokens);
+        end;
+        $body$;
+
         """
 }
