@@ -28,7 +28,8 @@ extension WorkerSession {
         } catch {
             // As when the queue is gone. What is left is taken over when its claim expires.
             observer.logger.warning(
-                "runs of a claim whose answer was lost could not be looked for", metadata: ["error": "\(error)"])
+                "runs of a claim whose answer was lost could not be looked for",
+                metadata: ["error": "\(error)"])
             doubt.withLock { $0 = ClaimDoubt() }
         }
     }
@@ -44,7 +45,8 @@ extension WorkerSession {
         let count = try await worker.store.giveBackStrays(known: known, holder: holder)
         if count > 0 {
             observer.logger.info(
-                "the answer of a claim was lost; its runs were given back", metadata: ["absurd.runs": "\(count)"])
+                "the answer of a claim was lost; its runs were given back",
+                metadata: ["absurd.runs": "\(count)"])
         }
     }
 

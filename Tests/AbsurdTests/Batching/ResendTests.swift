@@ -54,7 +54,8 @@ struct ResendTests {
         #expect(bodies.withLock(\.self) == 1)
         #expect(
             Set(store.losses.keys).isSuperset(of: [
-                "claim", "give back", "load", "complete", "fail", "sleep", "checkpoint", "renew", "look for event", "park on event",
+                "claim", "give back", "load", "complete", "fail", "sleep", "checkpoint", "renew",
+                "look for event", "park on event",
                 "look at task", "park on task",
             ]))
         // The parent with two attempts, the child with one, and no run more.

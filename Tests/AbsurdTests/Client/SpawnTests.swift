@@ -42,7 +42,9 @@ struct SpawnTests {
         }
     }
 
-    @Test func `many are spawned by several statements, all or none, in the order of the requests`() async throws {
+    @Test func `many are spawned by several statements, all or none, in the order of the requests`()
+        async throws
+    {
         try await withClient { client in
             var requests = try (0..<4500).map { number in
                 try SpawnRequest(

@@ -58,7 +58,8 @@ struct StrayRunTests {
             let stray = try await client.spawn("held", params: nil)
             _ = try await PostgresRunStore(pool: client.pool).claim(
                 ClaimRequest(
-                    holder: ClaimHolder(queue: "default", worker: pool.workers[0].id), timeout: 3600, limit: 1))
+                    holder: ClaimHolder(queue: "default", worker: pool.workers[0].id), timeout: 3600, limit: 1
+                ))
             try await eventually("the stray is given back") {
                 try await client.pool.query(
                     "select 1 from absurd.r_default where task_id = $1 and state = 'pending'",

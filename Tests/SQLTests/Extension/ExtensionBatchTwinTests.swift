@@ -68,7 +68,8 @@ struct ExtensionBatchTwinTests {
             try await twin.cancel("cancelled")
             try await twin.spawn([
                 ("second", "{}"), ("of the key again", #"{"idempotency_key": "k"}"#),
-                ("other key", #"{"idempotency_key": "m"}"#), ("other key again", #"{"idempotency_key": "m"}"#),
+                ("other key", #"{"idempotency_key": "m"}"#),
+                ("other key again", #"{"idempotency_key": "m"}"#),
             ])
             try await twin.retry("spent")
         },

@@ -184,7 +184,9 @@ struct ExtensionTaskWaitTests {
                 #expect(held.count == 2)
                 for (parent, wait) in zip(resumed, [false, true]) {
                     #expect(
-                        try await queue.finish([.init(parent, "complete")], wait: wait).map(\.answer) == ["done"])
+                        try await queue.finish([.init(parent, "complete")], wait: wait).map(\.answer) == [
+                            "done"
+                        ])
                 }
             }
             // Left behind, without effect, until the awaited task ends.

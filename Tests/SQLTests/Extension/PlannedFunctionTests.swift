@@ -103,7 +103,8 @@ struct PlannedFunctionTests {
             try await queue.makeMissingFunctions()
             let changed = Set(try await functions(queue)).symmetricDifference(before)
             #expect(changed == ["spawn:q", "spawp:q"])
-            #expect(try await queue.text("select count(*)::text from absurd_swift.missing_functions()") == "0")
+            #expect(
+                try await queue.text("select count(*)::text from absurd_swift.missing_functions()") == "0")
         }
     }
 

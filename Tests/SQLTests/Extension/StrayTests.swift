@@ -66,7 +66,8 @@ struct StrayTests {
             for table in ["r", "t"] {
                 try await other.connection.withTransaction { transaction in
                     _ = try await transaction.query(
-                        "select 1 from absurd.\(table)_q where task_id = $1 for update", [.uuid(claims[0].task)])
+                        "select 1 from absurd.\(table)_q where task_id = $1 for update",
+                        [.uuid(claims[0].task)])
                     #expect(try await queue.giveBackStrays(of: "w") == (table == "r" ? 1 : 0))
                 }
             }
