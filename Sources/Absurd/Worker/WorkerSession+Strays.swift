@@ -27,11 +27,7 @@ extension WorkerSession {
             doubt.withLock { $0.lookFailed(at: .now) }
         } catch {
             // As when the queue is gone. What is left is taken over when its claim expires.
-<<<<<<< HEAD
             observer.logger.info(
-=======
-            observer.logger.warning(
->>>>>>> fix-b
                 "runs of a claim whose answer was lost could not be looked for",
                 metadata: ["error": "\(error)"])
             doubt.withLock { $0 = ClaimDoubt() }

@@ -56,13 +56,7 @@ struct LostCommitTests {
             let target = PostgresConfiguration(connectionString: server.connectionString)
             let commits = try await StalledCommits(server.connectionString)
             let producer = try await PostgresConnection.connect(target, logger: .quiet)
-<<<<<<< HEAD
             try await producer.execute(script: "set synchronous_commit = local")
-=======
-            for session in [admin, producer] {
-                try await session.execute(script: "set synchronous_commit = local")
-            }
->>>>>>> fix-b
             let handler = Handler("once") { .complete(.integer(Int64($0.attempt))) }
             let options = testOptions { $0.claimTimeout = .seconds(3600) }
             let pool = try WorkerPool(client, queue: "default", handlers: [handler], options: options)
