@@ -37,7 +37,8 @@ package final class HostMemory: Sendable {
         let seeksPrimary = ["read-write", "primary"].contains(options["target_session_attrs"])
         state.withLock {
             $0 = Order(
-                connectionString: connectionString, options: order, end: seeksPrimary ? nil : now + .seconds(60))
+                connectionString: connectionString, options: order,
+                end: seeksPrimary ? nil : now + .seconds(60))
         }
     }
 }

@@ -17,7 +17,8 @@ extension PostgresRunStore {
     package func deregister(_ worker: String) async throws -> Bool {
         let rows = try await resendingAfterConflict {
             try await send(
-                "select absurd_swift.deregister($1)", [.text(worker)], isCancellable: true, isRepeatable: false)
+                "select absurd_swift.deregister($1)", [.text(worker)], isCancellable: true,
+                isRepeatable: false)
         }
         return try rows.first?.decode(0) ?? true
     }

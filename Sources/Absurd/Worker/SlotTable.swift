@@ -47,7 +47,9 @@ package final class SlotTable: Sendable {
     }
 
     /// Counts so many runs as being loaded until `body` returns.
-    package func whileLoading<Result>(_ count: Int, _ body: () async throws -> Result) async rethrows -> Result {
+    package func whileLoading<Result>(_ count: Int, _ body: () async throws -> Result) async rethrows
+        -> Result
+    {
         state.withLock { $0.loading += count }
         defer { state.withLock { $0.loading -= count } }
         return try await body()

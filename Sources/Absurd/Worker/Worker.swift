@@ -184,7 +184,8 @@ public actor Worker: Service {
         // One that was taken for dead begins another life.
         while lifecycle.stage == .running || lifecycle.startOver() {
             do {
-                guard let session = try await lifecycle.whilePatient({ try await self.enter(lifecycle) }) else {
+                guard let session = try await lifecycle.whilePatient({ try await self.enter(lifecycle) })
+                else {
                     return nil
                 }
                 outages.succeeded(observer.logger)
@@ -200,14 +201,14 @@ public actor Worker: Service {
     }
 
     private func enter(_ lifecycle: WorkerLifecycle) async throws -> WorkerSession {
-                try await store.checkReadiness(queue: queue)
-                await client.planStatements(of: queue)
-                let entry = RegistryEntry(
-                    holder: ClaimHolder(queue: queue, worker: freshID()),
-                    version: options.version ?? "swift-absurd \(AbsurdSchema.libraryVersion)",
-                    slots: options.concurrency, restarts: restarts.load(ordering: .relaxed))
-                let isRegistered = try await store.register(entry)
-                return WorkerSession(
-                    worker: self, lifecycle: lifecycle, holder: entry.holder, isRegistered: isRegistered)
+        try await store.checkReadiness(queue: queue)
+        await client.planStatements(of: queue)
+        let entry = RegistryEntry(
+            holder: ClaimHolder(queue: queue, worker: freshID()),
+            version: options.version ?? "swift-absurd \(AbsurdSchema.libraryVersion)",
+            slots: options.concurrency, restarts: restarts.load(ordering: .relaxed))
+        let isRegistered = try await store.register(entry)
+        return WorkerSession(
+            worker: self, lifecycle: lifecycle, holder: entry.holder, isRegistered: isRegistered)
     }
 }

@@ -9,7 +9,8 @@ struct ClaimReturn: Sendable {
     /// - Parameter process: What the process had in `ABSURD_PROCESS`.
     /// - Parameter patience: How long this may take from its beginning; asked again and again, since it shortens when the
     ///   supervisor is to end.
-    func giveBack(of process: String, within patience: @escaping @Sendable () -> Duration) async throws -> Int {
+    func giveBack(of process: String, within patience: @escaping @Sendable () -> Duration) async throws -> Int
+    {
         guard patience() > .zero else { throw NoAnswer(limit: .zero) }
         return try await withThrowingTaskGroup(of: Int.self) { group in
             group.addTask { try await client.processLost(process) }

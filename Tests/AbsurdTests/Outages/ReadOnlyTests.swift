@@ -19,7 +19,8 @@ struct ReadOnlyTests {
         let logs = InMemoryLogHandler()
         let client = try makeClient(logger: Logger(label: "read-only") { _ in logs })
         let pool = try WorkerPool(
-            client, handlers: [Handler("quick") { _ in .complete }], options: testOptions { $0.maxRestarts = 0 })
+            client, handlers: [Handler("quick") { _ in .complete }],
+            options: testOptions { $0.maxRestarts = 0 })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await pool.run()
@@ -77,7 +78,8 @@ struct ReadOnlyTests {
     private static func setReadOnly(_ isReadOnly: Bool, _ admin: PostgresConnection) async throws {
         try await admin.execute(
             script:
-                "alter database \(TestDatabase.current.name) set default_transaction_read_only = \(isReadOnly)")
+                "alter database \(TestDatabase.current.name) set default_transaction_read_only = \(isReadOnly)"
+        )
         _ = try await admin.query(
             """
             select pg_terminate_backend(pid) from pg_stat_activity
