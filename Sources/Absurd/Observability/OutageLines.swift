@@ -11,10 +11,16 @@ package final class OutageLines: Sendable {
         var away = 0
         var isTold = false
         var told: [ContinuousClock.Instant] = []
+        var lastEnd: ContinuousClock.Instant?
     }
     private let state = Mutex(State())
 
     package init() {}
+
+    /// Whether some worker gets no answer, or got none a moment ago.
+    package var isFresh: Bool {
+        state.withLock { $0.away > 0 || $0.lastEnd.map { .now - $0 < .seconds(30) } ?? false }
+    }
 
     /// - Parameter isNew: whether the worker that failed got answers before.
     package func failed(isNew: Bool, _ logger: Logger, _ message: Logger.Message, _ error: any Error) {
@@ -37,6 +43,7 @@ package final class OutageLines: Sendable {
     package func ended(after duration: Duration, _ logger: Logger?) {
         let (isOver, tells) = state.withLock { state in
             state.away -= 1
+            state.lastEnd = .now
             guard state.away == 0 else { return (false, false) }
             defer { state.isTold = false }
             return (true, state.isTold)

@@ -6,7 +6,6 @@ import Synchronization
 package final class OutageLog: Sendable {
     private struct State {
         var outage: HealthFacts.Outage?
-        var lastEnd: ContinuousClock.Instant?
     }
 
     private let lines: OutageLines
@@ -23,11 +22,9 @@ package final class OutageLog: Sendable {
     package var current: HealthFacts.Outage? { state.withLock(\.outage) }
 
     /// Whether there is an outage, or was one a moment ago, whose consequences are not worth a line each.
-    package var isFresh: Bool {
-        state.withLock { state in
-            state.outage != nil || state.lastEnd.map { .now - $0 < .seconds(30) } ?? false
-        }
-    }
+    ///
+    /// Also one that only other workers of the client have noticed: what it did to this one's claims shows all the same.
+    package var isFresh: Bool { lines.isFresh }
 
     package func failed(_ error: any Error, _ logger: Logger) {
         let isAway = (error as? PostgresError)?.isTransient ?? true
@@ -52,7 +49,6 @@ package final class OutageLog: Sendable {
     package func succeeded(_ logger: Logger) {
         let ended = state.withLock { state -> Duration? in
             guard let outage = state.outage.take() else { return nil }
-            state.lastEnd = .now
             return .now - outage.since
         }
         if let ended { lines.ended(after: ended, logger) }
