@@ -41,5 +41,7 @@ enum Outage: String, CaseIterable, Sendable {
     var recovery: Duration { self == .silentFailover ? .seconds(6) : .seconds(4) }
 
     /// How often all connections of the client are broken: 8, that which listens and that of the beats.
-    var breaks: Int { self == .terminated ? 4 : 1 }
+    ///
+    /// While the server is full, some get through and are broken again.
+    var breaks: Int { self == .terminated ? 4 : self == .full ? 2 : 1 }
 }
