@@ -65,7 +65,7 @@ extension TaskContext {
             return state ?? .null
         case .proceed(let checkpoint):
             let key = run.key
-            let answer = try await lookThenPark { writer, parks in
+            let answer = try await lookThenPark(waits: timeout != .zero) { writer, parks in
                 let wait = EventWait(key: key, step: checkpoint, event: event, timeout: timeout, parks: parks)
                 return try await writer.awaitEvent(wait)
             }

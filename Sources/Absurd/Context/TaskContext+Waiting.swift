@@ -3,13 +3,15 @@ extension TaskContext {
     ///
     /// The look comes first so that steps running beside the wait go on meanwhile; parking waits until none of
     /// them is in flight.
+    ///
+    /// - Parameter waits: False to look only.
     package func lookThenPark(
-        _ send: (_ writer: RunWriter, _ parks: Bool) async throws -> WaitAnswer
+        waits: Bool = true, _ send: (_ writer: RunWriter, _ parks: Bool) async throws -> WaitAnswer
     ) async throws -> WaitAnswer {
         let answer = try await inFlight {
             try await write { try await send($0, false) }
         }
-        guard answer == .absent else { return answer }
+        guard waits, answer == .absent else { return answer }
         return try await park { try await send($0, true) }
     }
 }

@@ -119,7 +119,7 @@ package func shellWord(_ text: String) -> String {
 }
 
 /// The text as a word that may look like an option, as the value of one.
-func quotedForShell(_ text: String) -> String {
+package func quotedForShell(_ text: String) -> String {
     let isPlain = text.utf8.allSatisfy { byte in
         byte >= 128 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
             || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || "_-.:/@+,".utf8.contains(byte)

@@ -18,7 +18,7 @@ extension Doctor {
         ).map { finding in
             Finding.failed(
                 finding.check, finding.text,
-                remedy: finding.remedy.map { "absurd queue create \($0.quotedForShell)" })
+                remedy: finding.remedy.map { "absurd queue create \(shellWord($0))" })
         }
         guard absent.isEmpty else { return absent }
         // A missing trigger is made by the first idle worker, whose role may do that; those of the script of roles may.
@@ -104,18 +104,18 @@ extension Doctor {
         if let overdue: Double = try row.decode("overdue"), overdue > 60 {
             warn(
                 "has work that has been due for \(Self.age(overdue))",
-                "start workers for it, or more of them: absurd tasks --queue=\(queue.quotedForShell) -s pending"
+                "start workers for it, or more of them: absurd tasks --queue=\(quotedForShell(queue)) -s pending"
             )
         }
         if let expired: Double = try row.decode("expired"), expired > 60 {
             warn(
                 "has a claim that expired \(Self.age(expired)) ago, and nobody has taken it over",
-                "start workers for it: absurd tasks --queue=\(queue.quotedForShell) -s running")
+                "start workers for it: absurd tasks --queue=\(quotedForShell(queue)) -s running")
         }
         if let ended: Double = try row.decode("ended"), ended > ttl + 2 * 86_400 {
             warn(
                 "keeps tasks that ended \(Self.age(ended)) ago, \(Self.age(ended - ttl)) longer than its policy says",
-                "absurd cleanup \(queue.quotedForShell), and have cron call it")
+                "absurd cleanup \(shellWord(queue)), and have cron call it")
         }
         return found
     }
@@ -128,9 +128,4 @@ extension Doctor {
         default: "\(Int(seconds / 86_400)) days"
         }
     }
-}
-
-extension String {
-    /// As one word of a shell's line, whatever it contains.
-    var quotedForShell: String { "'" + replacing("'", with: "'\\''") + "'" }
 }

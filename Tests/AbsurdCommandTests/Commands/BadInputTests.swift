@@ -36,8 +36,10 @@ struct BadInputTests {
             input: input)
         let label = "\(arguments.map { $0.prefix(30) }): \(run.status) \(run.errors.prefix(300))"
         #expect(statuses.contains(run.status), "\(label)")
-        // Some say on it what is no error, such as that there is nothing.
-        if run.status != 0 { #expect(!run.errors.isEmpty, "\(label)") }
+        // Some say on it what is no error, such as that there is nothing; what doctor has found is its output.
+        if run.status != 0, arguments.first != "doctor" || run.status == 64 {
+            #expect(!run.errors.isEmpty, "\(label)")
+        }
         #expect(!run.errors.contains("PostgresError") && !run.errors.contains("Fatal"), "\(label)")
         // Nothing of an argument reaches the terminal as a control sequence.
         #expect(!run.errors.contains("\u{1b}") && !run.output.contains("\u{1b}"), "\(label)")
@@ -111,8 +113,8 @@ struct BadInputTests {
     @Test(
         arguments: [
             (["workers", "x"], [64]), (["workers", "-q"], [64]), (["workers", "--json", "--nope"], [64]),
-            (["doctor", "x"], [64]), (["doctor", "--database"], [64]), (["doctor", "--database", "x"], [2]),
-            (["doctor", "--database", "postgresql://%zz"], [2]),
+            (["doctor", "x"], [64]), (["doctor", "--database"], [64]), (["doctor", "--database", "x"], [3]),
+            (["doctor", "--database", "postgresql://%zz"], [3]),
             (["migrate", "x"], [64]), (["migrate", "--database", "host='"], [2]),
             (["migrate", "--nope"], [64]),
             (["schema", "x"], [64]), (["schema", "--roles", "--base"], [64]), (["schema", "--nope"], [64]),
@@ -126,7 +128,6 @@ struct BadInputTests {
             (["supervise", "--no-give-back", "--", "\u{1b}[31m"], [127]),
             (["supervise", "--no-give-back", "--", ""], [2, 126, 127]),
             (["supervise", "--no-give-back", "--", "/"], [126, 127]),
-            (["supervise", "--database", "x", "--", "true"], [2]),
             (["dev", "x"], [64]), (["dev", "--nope"], [64]), (["dev", "--queue"], [64]),
             (["dev", "--data"], [64]),
             (["dev", "--data", "/dev/null"], [2]), (["dev", "--", "/nowhere/x"], [127]),

@@ -11,6 +11,11 @@ struct BadInputTests {
 
     private static let longest = Duration.days(3_652_500)
 
+    /// A nanosecond may be over before the first look.
+    private static func waiting(_ duration: Duration) -> BadInput.Answer? {
+        duration == .nanoseconds(1) ? nil : BadInput.answer(duration, longest: longest)
+    }
+
     private func transactionCalls(
         _ name: String
     ) -> [(String, @Sendable (Transaction) async throws -> Void)] {
@@ -24,14 +29,6 @@ struct BadInputTests {
                 { transaction in
                     let count = try await transaction.execute("select $1::text", name)
                     #expect(count == 1)
-                }
-            ),
-            // What was refused before leaves nothing behind.
-            (
-                "after a refusal",
-                {
-                    _ = try? await $0.execute("select $1::integer", "no number")
-                    _ = try await $0.spawn("never", params: nil)
                 }
             ),
         ]
@@ -205,7 +202,7 @@ struct BadInputTests {
                     try await client.spawn("t", params: nil, options: SpawnOptions(cancellation: policy))
                 }
                 await scene.attempt(
-                    "awaitTask \(label)", is: BadInput.answer(duration, longest: Self.longest)
+                    "awaitTask \(label)", is: Self.waiting(duration)
                 ) {
                     let task = try await client.spawn("t", params: nil)
                     try await task.cancel()
@@ -216,7 +213,7 @@ struct BadInputTests {
                     filter.spawnedWithin = duration
                     _ = try await client.tasks(matching: filter)
                 }
-                await scene.attempt("result \(label)", is: BadInput.answer(duration, longest: Self.longest)) {
+                await scene.attempt("result \(label)", is: Self.waiting(duration)) {
                     // Ended, so that a long wait is over at once.
                     let task = try await client.spawn("t", params: nil)
                     try await task.cancel()
@@ -321,6 +318,25 @@ struct BadInputTests {
                 #expect(try run.params(as: String.self).utf8.count == 100_000_000)
                 try await client.complete(run, result: 1)
             }
+        }
+    }
+
+    @Test func `after a refused statement a transaction can only be rolled back`() async throws {
+        try await BadInputScene.with { scene async throws in
+            let error = await #expect(throws: AbsurdError.self) {
+                try await scene.client.withTransaction { transaction in
+                    _ = try await transaction.spawn("never", params: nil)
+                    do {
+                        try await transaction.execute("select $1::integer", "no number")
+                        Issue.record("text went through as a number")
+                    } catch let error as AbsurdError {
+                        #expect(error.code == .rejected)
+                    }
+                    _ = try await transaction.spawn("never", params: nil)
+                }
+            }
+            #expect(error?.code == .database && error?.sqlState == "25P02")
+            #expect(try await scene.client.tasks(matching: TaskFilter(queue: "default")).isEmpty)
         }
     }
 

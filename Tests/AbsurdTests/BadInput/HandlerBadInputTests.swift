@@ -98,7 +98,7 @@ struct HandlerBadInputTests {
                     output: OutputCodec<JSONValue>.codable)
                 _ = try await context.result(of: handle)
             },
-            Row(label: "result in no queue", answer: .refused(.queueMissing)) { context in
+            Row(label: "result in no queue", answer: .refused(.taskMissing)) { context in
                 let handle = TaskHandle(
                     client: context.client, queue: "none", taskID: BadInputTests.unknown,
                     runID: RunID(BadInputTests.unknown.uuid), attempt: 1, wasCreated: false,
