@@ -106,6 +106,7 @@ struct ConnectingToServersTests {
 
     private func aSilentHostIsPassedOver(_ server: PrivateServer) async throws {
         let full = try SilentListener(isFull: true)
+        defer { withExtendedLifetime(full) {} }
         let connection = try await server.connect(
             "host=127.0.0.1,127.0.0.1 port=\(full.port),\(server.process.port) connect_timeout=1")
         #expect(try await connection.query("select 1").count == 1)
@@ -116,11 +117,13 @@ struct ConnectingToServersTests {
         // Each takes one connection, so each attempt needs new ones.
         for (count, more) in [(2, ""), (1, "sslmode=disable")] {
             let silent = try (0..<count).map { _ in try SilentListener(isFull: false) }
+            defer { withExtendedLifetime(silent) {} }
             let connection = try await server.connect(hosts(silent, server) + more)
             #expect(try await connection.query("select 1").count == 1)
             await connection.close()
         }
         let silent = try SilentListener(isFull: false)
+        defer { withExtendedLifetime(silent) {} }
         let error = try await PrivateServer.failure(
             connectingTo: server.keywords(hosts([silent], server) + "password=swordfish"))
         #expect(error?.sqlState == "28P01")
@@ -139,6 +142,7 @@ struct ConnectingToServersTests {
         defer { proxy.close() }
         proxy.become(.cut)
         let refusing = try RefusingPort()
+        defer { withExtendedLifetime(refusing) {} }
         let ports = "\(refusing.number),\(proxy.port),\(server.process.port)"
         let connection = try await server.connect("host=127.0.0.1,127.0.0.1,127.0.0.1 port=\(ports)")
         #expect(try await connection.query("select 1").count == 1)
@@ -152,6 +156,7 @@ struct ConnectingToServersTests {
 
     private func aSilentHostIsTriedLastAfterwards(_ server: PrivateServer) async throws {
         let silent = try SilentListener(isFull: false)
+        defer { withExtendedLifetime(silent) {} }
         let hosts = "host=127.0.0.1,127.0.0.1 port=\(silent.port),\(server.process.port)"
         var configuration = PostgresConfiguration(
             connectionString: server.keywords("\(hosts) target_session_attrs=read-write"))
@@ -207,6 +212,7 @@ struct ConnectingToServersTests {
 
     @Test func `a server that does not answer is given up in time`() async throws {
         let silent = try SilentListener(isFull: false)
+        defer { withExtendedLifetime(silent) {} }
         let error = try await PrivateServer.failure(
             connectingTo: "host=127.0.0.1 port=\(silent.port) password=hunter2", within: .milliseconds(100))
         #expect(error?.code == .connectionFailed)
@@ -216,6 +222,7 @@ struct ConnectingToServersTests {
 
     @Test func `connecting ends with its task`() async throws {
         let silent = try SilentListener(isFull: false)
+        defer { withExtendedLifetime(silent) {} }
         let error = try await withThrowingTaskGroup(of: PostgresError?.self) { group in
             group.addTask {
                 try await PrivateServer.failure(
