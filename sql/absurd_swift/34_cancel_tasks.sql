@@ -24,9 +24,19 @@ begin
     select array_agg(l.run_id)
     from (
       select r.run_id
-      from (select distinct x.task_id from unnest($1) x(task_id)) i
-      join absurd.%1$I r on r.task_id = i.task_id
-      where (r.state in ('pending', 'sleeping', 'running')) is true
+      from absurd.%1$I r
+      -- Not a join: without statistics a scan of all runs in the wanted order looks cheaper than the lookups.
+      where r.run_id = any (array(
+          select o.run_id
+          from (select distinct x.task_id from unnest($1) x(task_id)) i
+          cross join lateral (
+            select c.run_id
+            from absurd.%1$I c
+            where c.task_id = i.task_id and (c.state in ('pending', 'sleeping', 'running')) is true
+            offset 0
+          ) o
+        ))
+        and (r.state in ('pending', 'sleeping', 'running')) is true
       order by r.run_id
       for update of r %2$s
     ) l

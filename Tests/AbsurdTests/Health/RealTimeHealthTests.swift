@@ -29,12 +29,13 @@ struct RealTimeHealthTests {
             defer { gate.open() }
             let task = try await engine.client.spawn("job", params: nil)
             await gate.untilArrived()
-            _ = try await engine.client.spawn("job", params: nil)
             let blocker = try await TestDatabase.current.connect()
             func isBlocked() -> Bool { engine.pool.health.problems.contains { $0.code == .claimBlocked } }
             try await blocker.withTransaction { blocker in
                 // Claims share a lock on their worker's row; steps need none of the table.
                 _ = try await blocker.query("lock table absurd_swift.workers in exclusive mode")
+                // Not before: a claim could have it, and there would be no room to claim for.
+                _ = try await engine.client.spawn("job", params: nil)
                 let recorded = try await steps(of: task, engine)
                 let end = ContinuousClock.now + .seconds(10)
                 while ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(100)) }
