@@ -68,7 +68,7 @@ extension Check {
                      when h.new_state = 'running' then false
                      when h.new_state = 'failed' and h.reason ->> 'name' in ('$WorkerLost', '$ClaimTimeout')
                        then h.reason ->> 'workerId' = h.old_holder
-                     else h.writer = h.old_holder and h.old_claim = any (h.tokens)
+                     else h.writer = h.old_holder and (h.old_claim = any (h.tokens) or h.tokens = '{infinity}')
                    end, false)
                 """),
         Check(

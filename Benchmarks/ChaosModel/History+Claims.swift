@@ -14,7 +14,7 @@ extension History {
                      where x.run_id is not null group by x.run_id) s))::text, true);
         $$;
 
-        -- Null and null for a run that the caller has stated no claim for.
+        -- Null and null for a run that the caller has stated no claim for; infinity for one that is given back as a stray.
         create function history.stated_claim(p_run uuid, out writer text, out tokens timestamptz[])
         language plpgsql as $$
         declare
@@ -24,6 +24,9 @@ extension History {
             writer := v_stated ->> 'worker';
             tokens := array(
               select x::timestamptz from jsonb_array_elements_text(v_stated -> 'runs' -> p_run::text) x);
+          elsif v_stated ? 'strays' then
+            writer := v_stated ->> 'worker';
+            tokens := '{infinity}';
           end if;
         end;
         $$;
@@ -58,19 +61,15 @@ extension History {
         end;
         $do$;
 
-        -- States the claims that the worker does not know of, as whoever looks for strays does.
+        -- Whoever looks for strays does not know their claims; a late claim may even commit meanwhile.
         alter function absurd_swift.give_back_strays(text, text, uuid[], timestamptz[])
           rename to give_back_strays_itself;
         create function absurd_swift.give_back_strays(
           p_queue text, p_worker text, p_runs uuid[], p_tokens timestamptz[])
         returns integer language plpgsql as $body$
         begin
-          perform history.state_claims(
-              p_worker, coalesce(array_agg(r.run_id), '{}'), coalesce(array_agg(r.started_at), '{}'))
-            from absurd.r_chaos r
-           where r.claimed_by = p_worker and r.state = 'running'
-             and not exists (
-               select from unnest(p_runs, p_tokens) k (run, token) where k.run = r.run_id and k.token = r.started_at);
+          perform set_config(
+            'history.claims', jsonb_build_object('worker', p_worker, 'runs', '{}'::jsonb, 'strays', true)::text, true);
           return absurd_swift.give_back_strays_itself(p_queue, p_worker, p_runs, p_tokens);
         end;
         $body$;
