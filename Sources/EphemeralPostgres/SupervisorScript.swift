@@ -34,6 +34,7 @@ let supervisorScript = #"""
                 *) continue ;;
             esac
             [ "${#base}" -le 70 ] || continue
+            # Silent, since the next folder is tried; that all failed is said below.
             work=$(mktemp -d "$base/absurd-pg.XXXXXX" 2>/dev/null) && return 0
         done
         fail 'No temporary folder can be written to: tried TMPDIR, /tmp and /var/tmp.'

@@ -35,7 +35,7 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
     /// How many rows wait for the statement under way to end.
     package var pendingCount: Int { queue.withLock(\.pendingCount) }
 
-    /// Returns when no row waits or is under way, or when the current task is cancelled.
+    /// Returns when no row of ``submit(_:bytes:)`` waits or is under way, or when the current task is cancelled.
     package func settled() async { await senders.ended() }
 
     /// Sends one row, with whatever else has gathered, and returns its answer.

@@ -15,6 +15,7 @@ package final class LeavableTasks: Sendable {
         on executor: (any TaskExecutor)? = nil, _ body: @escaping @Sendable () async -> Void
     ) {
         running.withLock { $0 += 1 }
+        // A child task could not be left behind.
         Task(executorPreference: executor) {
             await body()
             let isLast = self.running.withLock { running in

@@ -5,6 +5,7 @@
 package func finishingDespiteCancellation<Value: Sendable>(
     _ operation: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
+    // A child task would be cancelled with this one.
     try await Task { try await operation() }.value
 }
 

@@ -57,7 +57,8 @@ package final class WorkerSession: Sendable {
             result = .failure(error)
         }
         worker.pulse.enter(.draining)
-        await executionsEnded()
+        // This task is cancelled by now if the last claim had to be broken off. Nothing in it throws.
+        try? await finishingDespiteCancellation { await self.executionsEnded() }
         try result.get()
     }
 

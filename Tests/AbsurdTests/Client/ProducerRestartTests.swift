@@ -32,7 +32,7 @@ struct ProducerRestartTests {
                 for caller in 0..<Self.callers {
                     group.addTask { try await Self.send(client, caller, progress) }
                 }
-                try await Self.restart(server, mode, progress)
+                try await Self.restart(server, mode, client, progress)
                 progress.end()
                 return try await group.reduce(into: [TaskID]()) { $0 += Array($1) }
             }
@@ -59,7 +59,8 @@ struct ProducerRestartTests {
     }
 
     private static func restart(
-        _ server: EphemeralPostgres, _ mode: EphemeralPostgres.StopMode, _ progress: Progress
+        _ server: EphemeralPostgres, _ mode: EphemeralPostgres.StopMode, _ client: AbsurdClient,
+        _ progress: Progress
     ) async throws {
         for round in 1...3 {
             let before = progress.answered
@@ -68,8 +69,7 @@ struct ProducerRestartTests {
             }
             guard round < 3 else { return }
             try await server.halt(mode)
-            // Long enough that connections are refused.
-            try await Task.sleep(for: .milliseconds(200))
+            try await eventually("a connection is refused") { client.pool.trouble.failure != nil }
             try await server.resume()
         }
     }

@@ -1,6 +1,7 @@
 import Absurd
 import EphemeralPostgres
 import LibPQ
+import Synchronization
 import TestSupport
 import Testing
 
@@ -149,6 +150,41 @@ struct SilenceTests {
     }
 
     /// What a pool is at when its database falls silent and it has to end.
+    @Test func `handlers keep their time to end although a claim was broken off`() async throws {
+        try await withProxiedClient { server, proxy, client in
+            let point = HoldPoint()
+            let hasEnded = Atomic<Bool>(false)
+            let handler = Handler("deaf") { _ in
+                await point.arriveAndWait()
+                hasEnded.store(true, ordering: .relaxed)
+                return .complete
+            }
+            let options = testOptions {
+                $0.pollInterval = .milliseconds(1)
+                $0.cancellationGrace = .minutes(5)
+            }
+            let pool = try WorkerPool(client, handlers: [handler], options: options)
+            _ = try await client.spawn("deaf", params: nil)
+            func phase() -> WorkerHealth.Phase { pool.health.workers[0].phase }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                defer { point.open() }
+                group.addTask { try await pool.run() }
+                await point.untilArrived()
+                try await eventually("it is idle") { phase() == .idle }
+                proxy.become(.silent)
+                try await eventually("it claims", within: .seconds(60)) { phase() == .claiming }
+                group.cancelAll()
+                try await eventually("the claim was broken off", within: .seconds(60)) {
+                    phase() == .draining
+                }
+                point.open()
+                try? await group.waitForAll()
+            }
+            let ended = hasEnded.load(ordering: .relaxed)
+            #expect(ended)
+        }
+    }
+
     enum Moment: CaseIterable { case idle, writing, starting, claiming }
 
     @Test(arguments: Moment.allCases)
