@@ -42,6 +42,14 @@ begin
     cardinality(p_names), cardinality(v_tasks), cardinality(v_runs), cardinality(p_params),
     cardinality(p_options)
   );
+  if cardinality(p_names) = 1 then
+    v_tasks[1] := coalesce(v_tasks[1], absurd.portable_uuidv7());
+    v_runs[1] := coalesce(v_runs[1], absurd.portable_uuidv7());
+    if absurd_swift.spawn_one(p_queue, v_tasks[1], v_runs[1], p_names[1], p_params[1], p_options[1]) then
+      return query values (1, v_tasks[1], v_runs[1], 1, true, null::text, null::text);
+      return;
+    end if;
+  end if;
   if cardinality(p_names) > 0 then
     -- A single row is at fault by itself, so care finds out by the loop below.
     foreach v_careful in array case when cardinality(p_names) = 1 then array[false] else array[false, true] end loop

@@ -63,7 +63,21 @@ declare
   v_now timestamptz := absurd.current_time();
   v_emitted text[] := '{}';
   v_row record;
+  v_is_single boolean := cardinality(p_names) = 1 and btrim(p_names[1]) <> '' and not p_careful;
+  v_single text := case when v_is_single then absurd_swift.planned_call('tell', p_queue, 3) end;
+  v_is_emitted boolean;
 begin
+  if v_single is not null then
+    execute v_single into v_is_emitted using p_names[1], coalesce(p_payloads[1], 'null')::jsonb, v_now;
+    "position" := 1;
+    answer := case when v_is_emitted then 'emitted' else 'known' end;
+    return next;
+    if v_is_emitted then
+      perform absurd_swift.wake_event_waits(p_queue, p_names, v_now);
+    end if;
+    return;
+  end if;
+
   -- A placeholder, made by whoever waits, has no payload yet.
   for v_row in execute coalesce(
     case when not p_careful then absurd_swift.planned_call('emit', p_queue, 3) end,
@@ -119,4 +133,21 @@ as $$
       i.sqlstate, i.message
     from i
         $sql$, 'e_' || p_queue, absurd_swift.json_join('coalesce(x.payload, ''null'')', p_careful))
+$$;
+
+-- The statement that stores the event $1 with the payload $2, emitted at $3: for one what emit_statement does for many,
+-- at a third of its price. Returns no row when the event was known.
+create or replace function absurd_swift.tell_statement(p_queue text)
+  returns text
+  language sql
+  immutable
+as $$
+  select format($sql$
+    insert into absurd.%I as e (event_name, payload, emitted_at)
+    values ($1, $2, $3)
+    on conflict (event_name) do update
+    set payload = excluded.payload, emitted_at = excluded.emitted_at
+    where e.payload is null
+    returning true as emitted
+    $sql$, 'e_' || p_queue)
 $$;

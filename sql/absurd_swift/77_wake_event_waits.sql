@@ -10,14 +10,18 @@ create or replace function absurd_swift.wake_event_waits(p_queue text, p_names t
 as $$
 declare
   v_runs uuid[];
+  v_has_late boolean;
 begin
   execute coalesce(
-    absurd_swift.planned_call('late', p_queue, 2), absurd_swift.delete_late_waits_statement(p_queue)
-  ) using p_names, p_now;
+    absurd_swift.planned_call('hear', p_queue, 2), absurd_swift.lock_waiting_runs_statement(p_queue)
+  ) into v_runs, v_has_late using p_names, p_now;
 
-  execute coalesce(
-    absurd_swift.planned_call('heard', p_queue, 2), absurd_swift.lock_waiting_runs_statement(p_queue)
-  ) into v_runs using p_names, p_now;
+  -- Seldom, and a statement that deletes costs much even when it finds nothing.
+  if v_has_late then
+    execute coalesce(
+      absurd_swift.planned_call('late', p_queue, 2), absurd_swift.delete_late_waits_statement(p_queue)
+    ) using p_names, p_now;
+  end if;
 
   if v_runs is null then
     return;
@@ -55,26 +59,26 @@ as $$
   )
 $$;
 
--- Locks the runs that wait for the events $1 at $2, by run_id.
+-- Locks the runs that wait for the events $1 at $2, by run_id, and says whether there are waits whose deadline has passed.
 create or replace function absurd_swift.lock_waiting_runs_statement(p_queue text)
   returns text
   language sql
   immutable
 as $$
   select format($sql$
-    select array_agg(l.run_id)
-    from (
+    with w as materialized (
+      select w.run_id, (w.timeout_at <= $2) is true as is_late
+      from unnest($1) n(name)
+      join absurd.%1$I w on w.event_name = n.name
+    ),
+    l as materialized (
       select r.run_id
-      from (
-        select distinct w.run_id
-        from unnest($1) n(name)
-        join absurd.%1$I w on w.event_name = n.name
-        where w.timeout_at is null or w.timeout_at > $2
-      ) i
+      from (select distinct w.run_id from w where not w.is_late) i
       join absurd.%2$I r on r.run_id = i.run_id
       order by r.run_id
       for no key update of r
-    ) l
+    )
+    select (select array_agg(l.run_id) from l), exists (select from w where w.is_late)
     $sql$,
     'w_' || p_queue, 'r_' || p_queue
   )

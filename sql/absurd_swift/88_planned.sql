@@ -42,6 +42,8 @@ as $$
       '"position" integer, task_id uuid, run_id uuid, attempt integer, created boolean, sqlstate text,'
       ' message text'
     ),
+    ('put', 'uuid, uuid, text, jsonb, jsonb, jsonb, integer, jsonb, text, timestamptz', 'made boolean'),
+    ('putp', 'uuid, uuid, text, jsonb, jsonb, jsonb, integer, jsonb, text, timestamptz', 'made boolean'),
     ('load', 'uuid[], integer, text, bigint', '"position" integer, step text, state text'),
     (
       'renew', 'text, uuid[], timestamptz[], integer[], timestamptz',
@@ -62,12 +64,14 @@ as $$
       '"position" integer, name text, answer text, sqlstate text, message text'
     ),
     ('late', 'text[], timestamptz', 'deleted bigint'),
-    ('heard', 'text[], timestamptz', 'runs uuid[]'),
+    ('tell', 'text, jsonb, timestamptz', 'emitted boolean'),
+    ('hear', 'text[], timestamptz', 'runs uuid[], has_late boolean'),
     ('wake', 'uuid[], text[], timestamptz', 'woken bigint'),
     ('due', '', 'due_in double precision')
 $$;
 
--- Whether queues of a storage mode have a function of that kind: spawp is spawn for partitioned queues.
+-- Whether queues of a storage mode have a function of that kind: spawp and putp are spawn and put for partitioned
+-- queues.
 create or replace function absurd_swift.has_kind(p_kind text, p_storage_mode text)
   returns boolean
   language sql
@@ -75,7 +79,9 @@ create or replace function absurd_swift.has_kind(p_kind text, p_storage_mode tex
 as $$
   select case p_kind
     when 'spawn' then p_storage_mode <> 'partitioned'
+    when 'put' then p_storage_mode <> 'partitioned'
     when 'spawp' then p_storage_mode = 'partitioned'
+    when 'putp' then p_storage_mode = 'partitioned'
     else true
   end
 $$;
@@ -149,6 +155,8 @@ begin
         when 'step' then absurd_swift.checkpoint_statement(v_function.queue_name, true, false)
         when 'spawn' then absurd_swift.spawn_statement(v_function.queue_name, false, false)
         when 'spawp' then absurd_swift.spawn_statement(v_function.queue_name, true, false)
+        when 'put' then absurd_swift.put_statement(v_function.queue_name, false)
+        when 'putp' then absurd_swift.put_statement(v_function.queue_name, true)
         when 'load' then absurd_swift.load_statement(v_function.queue_name)
         when 'renew' then absurd_swift.renew_statement(v_function.queue_name, true)
         when 'want' then absurd_swift.wanted_events_statement(v_function.queue_name)
@@ -157,7 +165,8 @@ begin
         when 'await' then absurd_swift.await_event_statement(v_function.queue_name, true)
         when 'emit' then absurd_swift.emit_statement(v_function.queue_name, false)
         when 'late' then absurd_swift.delete_late_waits_statement(v_function.queue_name)
-        when 'heard' then absurd_swift.lock_waiting_runs_statement(v_function.queue_name)
+        when 'tell' then absurd_swift.tell_statement(v_function.queue_name)
+        when 'hear' then absurd_swift.lock_waiting_runs_statement(v_function.queue_name)
         when 'wake' then absurd_swift.wake_runs_statement(v_function.queue_name)
         when 'due' then absurd_swift.due_in_statement(v_function.queue_name)
       end

@@ -58,7 +58,9 @@ extension AbsurdClient {
             if identifiers.needsClock { try await readClock() }
             let row = try SpawnRow(requests[0], identifiers)
             return try await translatingErrors(queue: request.queue) {
-                try await producer.spawn(row, on: request.queue).task(named: row.taskName)
+                let answer = try await producer.spawn(row, on: request.queue)
+                wakeUps.spawned(into: request.queue)
+                return try answer.task(named: row.taskName)
                     .handle(client: self, queue: request.queue, output: output)
             }
         }
@@ -76,6 +78,7 @@ extension AbsurdClient {
             let spawned = try await spanning(positions.map { prepared[$0] }) { requests in
                 try await spawnTogether(requests, positions, on: queue)
             }
+            wakeUps.spawned(into: queue)
             for (position, task) in zip(positions, spawned) {
                 handles[position] = task.handle(client: self, queue: queue, output: output)
             }

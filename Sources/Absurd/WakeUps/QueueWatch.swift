@@ -53,6 +53,19 @@ package final class QueueWatch: Sendable {
         listener.observe { [weak self] in self?.changes.signal() }
     }
 
+    /// This client has just spawned into the queue: an idle worker of its own need not wait for the notification, which takes
+    /// a while longer than the answer.
+    ///
+    /// Only while armed. Else there may be a process that is to come first, or nobody to claim.
+    package func spawnedHere() {
+        guard isArmed else { return }
+        state.withLock { $0.isNotified = true }
+        changes.signal()
+    }
+
+    /// Whether an idle worker of this client is the one that others notify.
+    package var isArmed: Bool { state.withLock { $0.armedSession != nil && !$0.idle.isEmpty } }
+
     private func notified(_ payload: String) {
         state.withLock { state in
             if payload == "next" { state.isHandedOver = true } else { state.isNotified = true }

@@ -46,6 +46,11 @@ package final class WakeUps: Sendable {
         }
     }
 
+    /// Tells the client's own idle workers of a queue, if it has any, that it has spawned a task into that.
+    package func spawned(into queue: String) {
+        queues.withLock { $0[queue] }?.watch.spawnedHere()
+    }
+
     /// Keeps the watch of a queue going until the current task is cancelled.
     package func serve(_ watched: Watched) async {
         await withTaskGroup(of: Void.self) { group in

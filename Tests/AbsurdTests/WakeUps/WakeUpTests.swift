@@ -89,6 +89,25 @@ struct WakeUpTests {
         }
     }
 
+    @Test func `an idle worker of the client that spawns needs no notification`() async throws {
+        try await withSleepyEngine([echo]) { engine in
+            _ = try await engine.rows(
+                """
+                create or replace function absurd_swift.notify_wake() returns trigger language plpgsql
+                as $$ begin return null; end $$
+                """)
+            let watch = engine.client.wakeUps.watched("default").watch
+            for number in 0..<3 {
+                try await eventually("the worker is armed") { watch.isArmed }
+                let spawned = try await engine.client.spawn("echo", params: .integer(Int64(number)))
+                #expect(try await spawned.result() == .integer(Int64(number)))
+                try await eventually("the worker is armed") { watch.isArmed }
+                let together = try await engine.client.spawnMany([SpawnRequest("echo", params: nil)])
+                #expect(try await together[0].result() == .null)
+            }
+        }
+    }
+
     @Test func `a run that is committed while the worker arms is not missed`() async throws {
         try await withSleepyEngine([echo]) { engine in
             let spawner = try await TestDatabase.current.connect()

@@ -13,6 +13,26 @@ struct ExtensionSpawnTests {
         var sqlState: String?
     }
 
+    /// How rows go, and by which statements.
+    enum Manner: CaseIterable, Sendable {
+        case together, togetherPlanned, singlyPlanned
+    }
+
+    /// Spawns rows in a manner, and in one statement or by one for each.
+    private func spawn(
+        _ manner: Manner, _ queue: ExtensionQueue, ids: (tasks: [UUID], runs: [UUID])? = nil,
+        _ rows: [(name: String, params: String?, options: String?)]
+    ) async throws -> [Spawned] {
+        guard manner != .together else { return try await spawn(queue, ids: ids, rows) }
+        try await queue.makeMissingFunctions()
+        guard manner == .singlyPlanned else { return try await spawn(queue, ids: ids, rows) }
+        var spawned: [Spawned] = []
+        for (index, row) in rows.enumerated() {
+            spawned += try await spawn(queue, ids: ids.map { ([$0.tasks[index]], [$0.runs[index]]) }, [row])
+        }
+        return spawned
+    }
+
     private func spawn(
         _ queue: ExtensionQueue, ids: (tasks: [UUID], runs: [UUID])? = nil,
         _ rows: [(name: String, params: String?, options: String?)]
@@ -38,13 +58,13 @@ struct ExtensionSpawnTests {
         ).map { try $0.decode("id") }
     }
 
-    @Test(arguments: QueueVariant.all)
-    func `rows at fault are refused with a reason, the others are spawned`(_ variant: QueueVariant)
-        async throws
-    {
+    @Test(arguments: QueueVariant.all, Manner.allCases)
+    func `rows at fault are refused with a reason, the others are spawned`(
+        _ variant: QueueVariant, _ manner: Manner
+    ) async throws {
         try await variant.withQueue { queue in
             let spawned = try await spawn(
-                queue,
+                manner, queue,
                 [
                     ("good", nil, nil),
                     (" ", "1", nil),
@@ -73,36 +93,38 @@ struct ExtensionSpawnTests {
         }
     }
 
-    @Test(arguments: QueueVariant.all)
+    @Test(arguments: QueueVariant.all, Manner.allCases)
     func `sent again with the same ids, a spawn answers as it did and makes nothing`(
-        _ variant: QueueVariant
+        _ variant: QueueVariant, _ manner: Manner
     ) async throws {
         try await variant.withQueue { queue in
             let ids = (tasks: try await makeIDs(queue, 2), runs: try await makeIDs(queue, 2))
             let rows: [(name: String, params: String?, options: String?)] = [
                 ("plain", "1", nil), ("keyed", "1", #"{"idempotency_key": "k"}"#),
             ]
-            let first = try await spawn(queue, ids: ids, rows)
+            let first = try await spawn(manner, queue, ids: ids, rows)
             #expect(first.map(\.task) == ids.tasks)
             #expect(first.map(\.run) == ids.runs)
             #expect(first.map(\.isCreated) == [true, true])
             let claims = try await queue.claim()
             _ = try await queue.finish(claims.map { .init($0, "fail", "{}") })
-            #expect(try await spawn(queue, ids: ids, rows) == first)
+            #expect(try await spawn(manner, queue, ids: ids, rows) == first)
             #expect(try await queue.count("t") == 2)
         }
     }
 
-    @Test(arguments: QueueVariant.all)
-    func `a key that is taken returns its task, also within one call`(_ variant: QueueVariant) async throws {
+    @Test(arguments: QueueVariant.all, Manner.allCases)
+    func `a key that is taken returns its task, also within one call`(
+        _ variant: QueueVariant, _ manner: Manner
+    ) async throws {
         try await variant.withQueue { queue in
             let options = #"{"idempotency_key": "k"}"#
-            let spawned = try await spawn(queue, [("a", "1", options), ("b", "2", options)])
+            let spawned = try await spawn(manner, queue, [("a", "1", options), ("b", "2", options)])
             #expect(spawned.map(\.isCreated) == [true, false])
             #expect(spawned[1].task == spawned[0].task)
             let claim = try #require(try await queue.claim().first)
             _ = try await queue.finish([.init(claim, "fail", "{}")])
-            let third = try await spawn(queue, [("c", "3", options)])
+            let third = try await spawn(manner, queue, [("c", "3", options)])
             #expect(third[0].task == spawned[0].task)
             #expect(third[0].attempt == 2)
             #expect(third[0].run != spawned[0].run)
@@ -110,13 +132,15 @@ struct ExtensionSpawnTests {
         }
     }
 
-    @Test(arguments: QueueVariant.unpartitioned)
-    func `ids of another version or another day are refused`(_ variant: QueueVariant) async throws {
+    @Test(arguments: QueueVariant.unpartitioned, Manner.allCases)
+    func `ids of another version or another day are refused`(
+        _ variant: QueueVariant, _ manner: Manner
+    ) async throws {
         try await variant.withQueue { queue in
             let good = try await makeIDs(queue, 1)[0]
             let old = try #require(UUID(uuidString: "018e992c-be2b-7000-8000-000000000000"))
             for bad in [UUID(), old] {
-                let spawned = try await spawn(queue, ids: ([bad], [good]), [("a", "1", nil)])
+                let spawned = try await spawn(manner, queue, ids: ([bad], [good]), [("a", "1", nil)])
                 #expect(spawned.map(\.sqlState) == ["AS008"])
             }
             #expect(try await queue.count("t") == 0)
