@@ -7,7 +7,7 @@ package import Testing
 /// bound is generous because it only costs time when the test fails.
 package func eventually(
     _ comment: Comment? = nil,
-    within limit: Duration = .seconds(20),
+    within limit: Duration = .seconds(60),
     sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws {
@@ -28,7 +28,7 @@ extension TestDatabase {
     package func wait(
         until query: String,
         _ parameters: [SQLParameter] = [],
-        within limit: Duration = .seconds(20),
+        within limit: Duration = .seconds(60),
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         let connection = try await observingConnection()

@@ -72,10 +72,14 @@ struct ResultWatchTests {
         try await client.createQueue("default")
         let task = try await client.spawn("theirs", params: nil)
         async let outcome = client.awaitTask(task.taskID)
-        _ = try await client.pool.query(
-            """
-            select absurd.complete_run('default', c.run_id, '1') from absurd.claim_task('default', 'w', 30, 1) c
-            """)
+        // Claims pass over a task while a look locks it.
+        try await eventually("it is claimed and completed") {
+            let rows = try await client.pool.query(
+                """
+                select absurd.complete_run('default', c.run_id, '1') from absurd.claim_task('default', 'w', 30, 1) c
+                """)
+            return !rows.isEmpty
+        }
         #expect(try await outcome.result == 1)
         await client.close()
     }

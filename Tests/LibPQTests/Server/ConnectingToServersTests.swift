@@ -91,7 +91,7 @@ struct ConnectingToServersTests {
     private func aRefusingHostIsPassedOver(_ server: PrivateServer) async throws {
         let closed = try RefusingPort()
         let connection = try await server.connect(
-            "host=127.0.0.1,127.0.0.1 port=\(closed.number),\(server.process.port) target_session_attrs=read-write"
+            "host=127.0.0.1,127.0.0.1 port=\(closed.number),\(server.process.port) target_session_attrs=read-write connect_timeout=20"
         )
         #expect(try await connection.query("select 1").count == 1)
         await connection.close()
@@ -108,7 +108,7 @@ struct ConnectingToServersTests {
         let full = try SilentListener(isFull: true)
         defer { withExtendedLifetime(full) {} }
         let connection = try await server.connect(
-            "host=127.0.0.1,127.0.0.1 port=\(full.port),\(server.process.port) connect_timeout=1")
+            "host=127.0.0.1,127.0.0.1 port=\(full.port),\(server.process.port) connect_timeout=4")
         #expect(try await connection.query("select 1").count == 1)
         await connection.close()
     }
@@ -134,7 +134,7 @@ struct ConnectingToServersTests {
     private func hosts(_ silent: [SilentListener], _ server: PrivateServer) -> String {
         let ports = silent.map(\.port) + [server.process.port]
         let names = ports.map { _ in "127.0.0.1" }.joined(separator: ",")
-        return "host=\(names) port=\(ports.map(String.init).joined(separator: ",")) connect_timeout=2 "
+        return "host=\(names) port=\(ports.map(String.init).joined(separator: ",")) connect_timeout=5 "
     }
 
     private func aHostThatHangsUpIsPassedOver(_ server: PrivateServer) async throws {
@@ -144,7 +144,7 @@ struct ConnectingToServersTests {
         let refusing = try RefusingPort()
         defer { withExtendedLifetime(refusing) {} }
         let ports = "\(refusing.number),\(proxy.port),\(server.process.port)"
-        let connection = try await server.connect("host=127.0.0.1,127.0.0.1,127.0.0.1 port=\(ports)")
+        let connection = try await server.connect("host=127.0.0.1,127.0.0.1,127.0.0.1 port=\(ports) connect_timeout=20")
         #expect(try await connection.query("select 1").count == 1)
         await connection.close()
         // All of them are in the message, once.

@@ -29,7 +29,7 @@ struct PrivateServer: Sendable {
 
     /// The error of an attempt that is expected to fail.
     static func failure(
-        connectingTo connectionString: String, within limit: Duration = .seconds(10)
+        connectingTo connectionString: String, within limit: Duration = .seconds(60)
     ) async throws -> PostgresError? {
         var configuration = PostgresConfiguration(connectionString: connectionString)
         configuration.connectTimeout = limit
