@@ -136,11 +136,8 @@ struct CuttingScene {
     }
 
     private func terminate(_ session: Int32) async throws {
-        try await admin.query("select pg_terminate_backend($1)", [.int(Int64(session))])
-        // Else it might still get its answer out, and die in the hands of the next call.
-        try await eventually("the session ends") {
-            try await count("pg_stat_activity where pid = \(session)") == 0
-        }
+        // Waited for: else it might still get its answer out, and die in the hands of the next call.
+        try await admin.query("select pg_terminate_backend($1, 60000)", [.int(Int64(session))])
     }
 
     private func setStandby(_ name: String) async throws {

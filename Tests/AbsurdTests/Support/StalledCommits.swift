@@ -23,9 +23,10 @@ struct StalledCommits: Sendable {
         }
     }
 
+    /// Returns when they have ended, so that none gets its answer out once commits go on.
     func terminate(hanging statement: String) async throws {
         _ = try await admin.query(
-            "select pg_terminate_backend(pid) from pg_stat_activity where \(Self.hanging(statement))")
+            "select pg_terminate_backend(pid, 60000) from pg_stat_activity where \(Self.hanging(statement))")
     }
 
     func count(_ rows: String) async throws -> Int {
