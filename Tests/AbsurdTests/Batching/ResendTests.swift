@@ -81,7 +81,7 @@ struct ResendTests {
                     """)
             _ = try await blocker.query(
                 """
-                select pg_terminate_backend(pid) from pg_stat_activity
+                select pg_terminate_backend(pid, 60000) from pg_stat_activity
                 where query like '%absurd_swift.spawn%' and pid <> pg_backend_pid()
                   and datname = current_database()
                 """)
