@@ -24,8 +24,17 @@ struct BenchResult: Decodable {
         guard let percentilesMs, ["pickup", "resume", "backlog"].contains(scenario) else {
             return "\(Self.text(rate)) \(unit)"
         }
-        let order = ["p50", "p95", "p99"].compactMap { name in percentilesMs[name].map { (name, $0) } }
+        return percentiles(percentilesMs, "")
+    }
+
+    private func percentiles(_ values: [String: Double], _ suffix: String) -> String {
+        let order = ["p50", "p95", "p99"].compactMap { name in values[name + suffix].map { (name, $0) } }
         return order.map { "\($0) \(Self.text($1)) ms" }.joined(separator: ", ")
+    }
+
+    /// The latency that counts from the call, the commit included.
+    var figureFromCall: String? {
+        percentilesMs.map { percentiles($0, "_from_call") }.flatMap { $0.isEmpty ? nil : "from the call: \($0)" }
     }
 
     static func text(_ value: Double) -> String {
@@ -64,6 +73,7 @@ struct BenchTable {
         if let cpu = result.cpuSeconds, result.count > 1000, result.system == BenchJob.ours {
             parts.append("\(BenchResult.text(cpu / Double(result.count) * 1e6)) µs of client CPU each")
         }
+        if let fromCall = result.figureFromCall { parts.append(fromCall) }
         if let memory = result.residentMb { parts.append("\(BenchResult.text(memory)) MB") }
         return parts.joined(separator: "; ")
     }

@@ -30,8 +30,13 @@ struct BenchFigure: Encodable {
     var text: String {
         var lines = ["\(scenario): \(Self.text(rate)) \(unit)  (\(count) in \(Self.text(seconds)) s)"]
         if let percentilesMs {
-            let parts = percentilesMs.sorted { $0.key < $1.key }.map { "\($0.key) \(Self.text($0.value)) ms" }
-            lines.append("  " + parts.joined(separator: ", "))
+            for suffix in ["", "_from_call"] {
+                let parts = ["p50", "p95", "p99"].compactMap { name in
+                    percentilesMs[name + suffix].map { "\(name) \(Self.text($0)) ms" }
+                }
+                guard !parts.isEmpty else { continue }
+                lines.append("  \(suffix.isEmpty ? "" : "from the call: ")" + parts.joined(separator: ", "))
+            }
         }
         for (name, value) in (measured ?? [:]).sorted(by: { $0.key < $1.key }) {
             lines.append("  \(name): \(Self.text(value))")
