@@ -73,6 +73,9 @@ struct Chaos: AsyncParsableCommand {
         // It listens on 127.0.0.1 only, and holds nothing.
         options.authentication = .trust
         options.maxConnections = 300
+        // A server that is stopped waits so long for whoever connected while it started and then was lost; it answers
+        // nobody meanwhile.
+        options.configuration = ["authentication_timeout = '5s'"]
         options.dataDirectory = folder + "/data"
         let first = first ?? UInt64.random(in: 1...999_999)
         let chosen = seed.map { [$0] } ?? Array(first..<first + UInt64(max(seeds, 0)))
