@@ -112,7 +112,7 @@ def register_tasks(client: AsyncAbsurd, probe: Probe) -> None:
 def absurdctl(*arguments: str) -> None:
     """The program that pip put beside this interpreter; it needs psql on the path."""
     program = Path(sys.executable).with_name("absurdctl")
-    result = subprocess.run([program, *arguments], capture_output=True, text=True)
+    result = subprocess.run([sys.executable, program, *arguments], capture_output=True, text=True)
     if result.returncode != 0:
         raise Failure(f"absurdctl {arguments[0]} failed: {result.stderr or result.stdout}")
 
