@@ -41,7 +41,7 @@ struct BenchRun: AsyncParsableCommand {
                 }
             }
         }
-        let results = try lines.map { try BenchResult(json: $0) }
+        let results = try lines.map { try BenchResult(json: $0) }.medians
         let table = BenchTable(results: results).text + "\n" + BenchBars(results).text
         progress("took \(Int((ContinuousClock.now - start).seconds)) s")
         print(table)

@@ -12,6 +12,8 @@ struct BenchResult: Decodable {
     var measured: [String: Double]?
     var cpuSeconds: Double?
     var residentMb: Double?
+    /// How many times it was measured, when that was more than once.
+    var repetitions: Int?
 
     init(json: String) throws {
         let decoder = JSONDecoder()
@@ -47,6 +49,26 @@ struct BenchResult: Decodable {
     }
 }
 
+extension [BenchResult] {
+    /// Of what was measured several times the one with the median rate, in order of the first ones.
+    var medians: [BenchResult] {
+        var places: [String: Int] = [:]
+        var groups: [[BenchResult]] = []
+        for result in self {
+            let key = "\(result.system) \(result.scenario)"
+            let place = places[key, default: groups.count]
+            places[key] = place
+            if place == groups.count { groups.append([]) }
+            groups[place].append(result)
+        }
+        return groups.map { group in
+            var median = group.sorted { $0.rate < $1.rate }[group.count / 2]
+            if group.count > 1 { median.repetitions = group.count }
+            return median
+        }
+    }
+}
+
 /// All figures of a run as a Markdown table.
 struct BenchTable {
     let results: [BenchResult]
@@ -74,6 +96,7 @@ struct BenchTable {
             parts.append("\(BenchResult.text(cpu / Double(result.count) * 1e6)) µs of client CPU each")
         }
         if let fromCall = result.figureFromCall { parts.append(fromCall) }
+        if let repetitions = result.repetitions { parts.append("median of \(repetitions)") }
         if let memory = result.residentMb { parts.append("\(BenchResult.text(memory)) MB") }
         return parts.joined(separator: "; ")
     }
