@@ -50,7 +50,19 @@ extension Check {
                          o.run_id, o.event, o.claim, m.at)
                   from history.timeouts o
                   join (select name, min(at) as at from history.emitted group by name) m on m.name = o.event
+                 -- Told again in the same attempt is what was recorded the first time.
                  where m.at < o.claim
+                   and not exists (
+                     select from history.timeouts f
+                      where f.run_id = o.run_id and f.event = o.event and f.claim < o.claim)
+                union all
+                select format('run %s has both a payload and a passed deadline for its wait %s',
+                         c.owner_run_id, c.checkpoint_name)
+                  from absurd.c_chaos c
+                  join absurd.r_chaos r on r.run_id = c.owner_run_id
+                  join absurd.c_chaos p
+                    on p.owner_run_id = c.owner_run_id
+                   and p.checkpoint_name = '$timeout:' || r.attempt || ':' || c.checkpoint_name
                 """)
     ]
 

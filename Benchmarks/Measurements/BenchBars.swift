@@ -18,41 +18,44 @@ struct BenchBars {
 
     var bars: [Bar] {
         let drain = rate("drain")
-        let bars = [
-            Bar(
-                text: "drain against the SQL ceiling", demanded: 0.55,
-                measured: drain / max(rate("ceiling"), 20_000)),
-            Bar(
-                text: "drain against the measured ceiling", demanded: 0.55, measured: drain / rate("ceiling")),
-            Bar(
-                text: "drain against pgqueuer", demanded: 1.5, measured: drain / rate("drain", of: "pgqueuer")
-            ),
-            Bar(
-                text: "drain against absurd-sdk", demanded: 35,
-                measured: drain / rate("drain", of: "absurd-sdk")),
-            Bar(
-                text: "workflows against absurd-sdk", demanded: 25,
-                measured: rate("steps") / rate("steps", of: "absurd-sdk")),
-            Bar(
-                text: "workflows against DBOS", demanded: 50,
-                measured: rate("steps") / rate("steps", of: "dbos")),
-            Bar(text: "recorded steps a second", demanded: 12_000, measured: rate("steps") * 5),
-            Bar(text: "spawned in batches a second", demanded: 30_000, measured: rate("spawn-batch")),
-            Bar(
-                text: "spawned in batches against pgqueuer", demanded: 1,
-                measured: rate("spawn-batch") / rate("spawn-batch", of: "pgqueuer")),
-            Bar(text: "spawned one by one a second", demanded: 6000, measured: rate("spawn-one")),
-            Bar(
-                text: "claim behind the backlog, p50", demanded: 1.2,
-                measured: measured("backlog", "ratio p50"), isLimit: true),
-        ] + latencies + [
-            Bar(
-                text: "statements of an idle process a minute", demanded: 30,
-                measured: measured("idle", "statements/minute"), isLimit: true),
-            Bar(
-                text: "memory with 1,000 handlers in MB", demanded: 80, measured: memory("held"),
-                isLimit: true),
-        ]
+        let bars =
+            [
+                Bar(
+                    text: "drain against the SQL ceiling", demanded: 0.55,
+                    measured: drain / max(rate("ceiling"), 20_000)),
+                Bar(
+                    text: "drain against the measured ceiling", demanded: 0.55,
+                    measured: drain / rate("ceiling")),
+                Bar(
+                    text: "drain against pgqueuer", demanded: 1.5,
+                    measured: drain / rate("drain", of: "pgqueuer")
+                ),
+                Bar(
+                    text: "drain against absurd-sdk", demanded: 35,
+                    measured: drain / rate("drain", of: "absurd-sdk")),
+                Bar(
+                    text: "workflows against absurd-sdk", demanded: 25,
+                    measured: rate("steps") / rate("steps", of: "absurd-sdk")),
+                Bar(
+                    text: "workflows against DBOS", demanded: 50,
+                    measured: rate("steps") / rate("steps", of: "dbos")),
+                Bar(text: "recorded steps a second", demanded: 12_000, measured: rate("steps") * 5),
+                Bar(text: "spawned in batches a second", demanded: 30_000, measured: rate("spawn-batch")),
+                Bar(
+                    text: "spawned in batches against pgqueuer", demanded: 1,
+                    measured: rate("spawn-batch") / rate("spawn-batch", of: "pgqueuer")),
+                Bar(text: "spawned one by one a second", demanded: 6000, measured: rate("spawn-one")),
+                Bar(
+                    text: "claim behind the backlog, p50", demanded: 1.2,
+                    measured: measured("backlog", "ratio p50"), isLimit: true),
+            ] + latencies + [
+                Bar(
+                    text: "statements of an idle process a minute", demanded: 30,
+                    measured: measured("idle", "statements/minute"), isLimit: true),
+                Bar(
+                    text: "memory with 1,000 handlers in MB", demanded: 80, measured: memory("held"),
+                    isLimit: true),
+            ]
         return bars.filter { $0.measured.isFinite }
     }
 

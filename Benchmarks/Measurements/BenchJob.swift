@@ -50,6 +50,8 @@ struct BenchJob {
                 of: "/usr/bin/env",
                 ["psql", "-qX", "-d", server.connectionString(database: database), "-c", sql])
         }
+        // Of one that failed before.
+        try psql("postgres", "drop database if exists \(name) with (force)")
         try psql("postgres", "create database \(name)")
         try psql(name, "create extension pg_stat_statements")
         let url = server.connectionString(database: name)

@@ -36,7 +36,9 @@ struct BenchResult: Decodable {
 
     /// The latency that counts from the call, the commit included.
     var figureFromCall: String? {
-        percentilesMs.map { percentiles($0, "_from_call") }.flatMap { $0.isEmpty ? nil : "from the call: \($0)" }
+        percentilesMs.map { percentiles($0, "_from_call") }.flatMap {
+            $0.isEmpty ? nil : "from the call: \($0)"
+        }
     }
 
     static func text(_ value: Double) -> String {
@@ -50,7 +52,7 @@ struct BenchResult: Decodable {
 }
 
 extension [BenchResult] {
-    /// Of what was measured several times the one with the median rate, in order of the first ones.
+    /// Of what was measured several times the one with the median rate, the lower one of two, in order of the first ones.
     var medians: [BenchResult] {
         var places: [String: Int] = [:]
         var groups: [[BenchResult]] = []
@@ -62,7 +64,7 @@ extension [BenchResult] {
             groups[place].append(result)
         }
         return groups.map { group in
-            var median = group.sorted { $0.rate < $1.rate }[group.count / 2]
+            var median = group.sorted { $0.rate < $1.rate }[(group.count - 1) / 2]
             if group.count > 1 { median.repetitions = group.count }
             return median
         }

@@ -29,7 +29,7 @@
 -- Locks, in this order: a worker's row in the registry; event rows by name, or task rows of awaited children;
 -- runs by run_id; tasks; then checkpoints, waits and registrations. What does not follow it waits for nobody:
 --
---   emit            between the event rows and the runs: waits whose deadline has passed, SKIP LOCKED
+--   emit            after the runs: waits whose deadline has passed, SKIP LOCKED
 --   task_results    task rows, shared, SKIP LOCKED; then its own registrations in result_listeners
 --   a task's end    after the rest: registrations for the task in result_listeners, then in result_waits, which
 --                   all queues share; then the parked runs of its parents with their tasks; all SKIP LOCKED

@@ -35,6 +35,8 @@ declare
   v_runs uuid[] := coalesce(p_run_ids, array_fill(null::uuid, array[cardinality(p_names)]));
   v_row integer;
   v_careful boolean;
+  v_task uuid;
+  v_run uuid;
 begin
   -- Later on it would look like the fault of a row's value.
   perform absurd_swift.require_queue(p_queue);
@@ -42,11 +44,14 @@ begin
     cardinality(p_names), cardinality(v_tasks), cardinality(v_runs), cardinality(p_params),
     cardinality(p_options)
   );
-  if cardinality(p_names) = 1 then
-    v_tasks[1] := coalesce(v_tasks[1], absurd.portable_uuidv7());
-    v_runs[1] := coalesce(v_runs[1], absurd.portable_uuidv7());
-    if absurd_swift.spawn_one(p_queue, v_tasks[1], v_runs[1], p_names[1], p_params[1], p_options[1]) then
-      return query values (1, v_tasks[1], v_runs[1], 1, true, null::text, null::text);
+  -- The arrays stay as they came: ids that are made here are not tested like those of a caller.
+  if '[1:1]' = all (array[
+    array_dims(p_names), array_dims(v_tasks), array_dims(v_runs), array_dims(p_params), array_dims(p_options)
+  ]) then
+    v_task := coalesce(v_tasks[1], absurd.portable_uuidv7());
+    v_run := coalesce(v_runs[1], absurd.portable_uuidv7());
+    if absurd_swift.spawn_one(p_queue, v_task, v_run, p_names[1], p_params[1], p_options[1]) then
+      return query values (1, v_task, v_run, 1, true, null::text, null::text);
       return;
     end if;
   end if;

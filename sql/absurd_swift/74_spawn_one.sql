@@ -1,7 +1,7 @@
 -- Spawn one task by its queue's own statement for a single row (88_planned), which costs the server a third of what
 -- the one for any number of rows costs.
 --
--- Returns false, having changed nothing, when the queue has no such function and when anything is out of the ordinary: a
+-- Returns false, having made no task, when the queue has no such function and when anything is out of the ordinary: a
 -- value at fault, a resend, a key that is taken. The statement for many rows then finds out and answers.
 create or replace function absurd_swift.spawn_one(
   p_queue text,

@@ -63,7 +63,8 @@ declare
   v_now timestamptz := absurd.current_time();
   v_emitted text[] := '{}';
   v_row record;
-  v_is_single boolean := cardinality(p_names) = 1 and btrim(p_names[1]) <> '' and not p_careful;
+  v_is_single boolean := array_dims(p_names) = '[1:1]' and array_dims(p_payloads) = '[1:1]' and btrim(p_names[1]) <> ''
+    and not p_careful;
   v_single text := case when v_is_single then absurd_swift.planned_call('tell', p_queue, 3) end;
   v_is_emitted boolean;
 begin

@@ -189,13 +189,17 @@ begin
       select k.kind, substr(p.proname::text, length(k.kind) + 2) as queue_name,
         format('drop function %s', p.oid::regprocedure) as statement
       from pg_catalog.pg_proc p
-      join absurd_swift.planned_kinds() k on starts_with(p.proname::text, k.kind || ':')
+      join (
+        select k.kind from absurd_swift.planned_kinds() k
+        -- What earlier versions had.
+        union all values ('heard')
+      ) k on starts_with(p.proname::text, k.kind || ':')
       where p.pronamespace = 'absurd_swift'::regnamespace
     ) f
     where (p_queue is null or f.queue_name = p_queue)
       and not exists (
         select from absurd.queues q
-        where q.queue_name = f.queue_name and absurd_swift.has_kind(f.kind, q.storage_mode)
+        where q.queue_name = f.queue_name and absurd_swift.has_kind(f.kind, q.storage_mode) and f.kind <> 'heard'
       )
     order by f.queue_name, f.kind;
 end;

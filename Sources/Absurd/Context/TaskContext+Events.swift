@@ -17,13 +17,13 @@ public struct EventTimeout: Error, Hashable, Sendable, CustomStringConvertible {
 extension TaskContext {
     /// Waits for an event of this queue and returns its payload; suspends the run while it has not been emitted.
     ///
-    /// The payload is recorded, so a handler that runs again gets it at once. A timeout is not recorded: after a
-    /// further suspension the same wait starts anew. An event that comes after the deadline, but before the run was
-    /// claimed again, is delivered.
+    /// The payload is recorded, so a handler that runs again gets it at once. A timeout is recorded for the attempt: a
+    /// handler that is suspended again later is told of it again at once, whatever has come since, and the next attempt
+    /// waits anew. An event that comes after the deadline, but before the run was claimed again, is delivered.
     ///
     /// - Parameters:
     ///   - name: The name of the record. Defaults to `$awaitEvent:` and the event's name.
-    ///   - timeout: Nil waits for ever. Zero looks and does not wait.
+    ///   - timeout: Nil waits for ever. Zero looks and does not wait, and is not recorded.
     /// - Throws: ``EventTimeout``; ``ExecutionEnded`` when the run was suspended; ``AbsurdError`` with the code
     ///   `undecodable` when the payload does not fit the type.
     public func awaitEvent<Payload: Codable & Sendable>(
@@ -64,14 +64,32 @@ extension TaskContext {
         case .known(_, let state):
             return state ?? .null
         case .proceed(let checkpoint):
+            let passed = passedDeadline(of: checkpoint)
+            if timeout != nil, recorded(passed) != nil { throw EventTimeout(event: event) }
             let key = run.key
             let answer = try await lookThenPark(waits: timeout != .zero) { writer, parks in
                 let wait = EventWait(key: key, step: checkpoint, event: event, timeout: timeout, parks: parks)
                 return try await writer.awaitEvent(wait)
             }
+            if answer == .timedOut { try await recordTimeout(as: passed) }
             guard case .received(let payload) = answer else { throw EventTimeout(event: event) }
             cached(checkpoint, payload)
             return payload
+        }
+    }
+
+    /// The name under which it is recorded that a wait's deadline has passed in this attempt.
+    ///
+    /// Beside the wait's own name, which other SDKs read as the payload.
+    private func passedDeadline(of checkpoint: String) -> String { "$timeout:\(attempt):\(checkpoint)" }
+
+    /// Else a handler with two waits whose deadlines pass would never end: the second suspends it, and the first, made again,
+    /// suspends it again.
+    private func recordTimeout(as name: String) async throws {
+        do {
+            _ = try await inFlight { try await store(JSONText("true"), as: name) }
+        } catch let error as AbsurdError where error.code == .rejected {
+            // The name is longer than that of the wait, which was as long as can be.
         }
     }
 

@@ -16,6 +16,8 @@ package final class QueueWatch: Sendable {
         var armedSession: Int?
         /// Whether other processes count on this one to look for work.
         var isOnDuty = false
+
+        var isArmed: Bool { armedSession != nil && !idle.isEmpty }
     }
 
     let queue: String
@@ -58,13 +60,15 @@ package final class QueueWatch: Sendable {
     ///
     /// Only while armed. Else there may be a process that is to come first, or nobody to claim.
     package func spawnedHere() {
-        guard isArmed else { return }
-        state.withLock { $0.isNotified = true }
-        changes.signal()
+        let isToBeTold = state.withLock { state in
+            if state.isArmed { state.isNotified = true }
+            return state.isArmed
+        }
+        if isToBeTold { changes.signal() }
     }
 
     /// Whether an idle worker of this client is the one that others notify.
-    package var isArmed: Bool { state.withLock { $0.armedSession != nil && !$0.idle.isEmpty } }
+    package var isArmed: Bool { state.withLock(\.isArmed) }
 
     private func notified(_ payload: String) {
         state.withLock { state in

@@ -1,8 +1,8 @@
 import Absurd
 import Synchronization
 
-/// How soon an idle worker is there: from the return of the call, when the task or the event is durable and nobody can have
-/// begun before, and from the call itself.
+/// How soon an idle worker is there: from the return of the call, which follows the commit before which nobody can begin, and
+/// from the call itself.
 extension Bench {
     /// From spawning to the start of the handler.
     func pickup() async throws -> BenchFigure {

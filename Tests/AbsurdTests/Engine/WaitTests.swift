@@ -72,23 +72,18 @@ struct WaitTests {
         }
     }
 
-    @Test(arguments: [("a", "first got it"), ("b", "second got it")])
-    func `a timeout is not recorded: the wait starts anew when another one is woken`(
-        event: String, result: String
-    ) async throws {
+    @Test(arguments: [false, true])
+    func `a timeout that was told stays when the run is woken by another event`(comesLate: Bool) async throws
+    {
         try await withEngine([Self.twoWaits]) { engine in
             let task = try await engine.client.spawn("waits", params: nil)
             try await eventually("the second wait is registered") {
                 try await !engine.rows("select 1 from absurd.w_default where step_name = 'second'").isEmpty
             }
-            try await engine.client.emitEvent(event, "it")
-            if event == "a" {
-                // Nothing waits for it any more; the run comes back when the second wait gets its event.
-                try await engine.client.emitEvent("b", "too late")
-            }
-            #expect(try await task.result(timeout: .seconds(60)).stringValue == result)
-            let record = try await engine.client.checkpoint("first", of: task.taskID)
-            #expect(record?.value == (event == "a" ? "it" : nil))
+            if comesLate { try await engine.client.emitEvent("a", "too late") }
+            try await engine.client.emitEvent("b", "it")
+            #expect(try await task.result(timeout: .seconds(60)).stringValue == "second got it")
+            #expect(try await engine.client.checkpoint("first", of: task.taskID) == nil)
         }
     }
 
@@ -148,6 +143,60 @@ struct WaitTests {
             let task = try await engine.client.spawn("explicit", params: nil)
             try await engine.client.emitEvent("\(task.taskID)")
             #expect(try await task.result(timeout: .seconds(60)) == .null)
+        }
+    }
+
+    /// Each wait suspends the handler, which then makes those before it again.
+    @Test func `deadlines that passed stay passed in their attempt, whatever comes later`() async throws {
+        let told = Mutex<[String]>([])
+        let handler = Handler("patient") { context in
+            for event in ["a", "b", "c"] {
+                do {
+                    try await context.awaitEvent(event, timeout: .milliseconds(50))
+                    told.withLock { $0.append("\(event) came") }
+                } catch is EventTimeout {
+                    told.withLock { $0.append("no \(event)") }
+                }
+            }
+            try await context.awaitEvent("go", timeout: .hours(1))
+            if context.attempt == 1 { return .fail(["reason": "once more"]) }
+            return .complete
+        }
+        try await withEngine([handler]) { engine in
+            let task = try await engine.client.spawn("patient", params: nil)
+            try await eventually("it waits for go") {
+                try await engine.run("wake_event", of: task.taskID, as: String?.self) == "go"
+            }
+            // Too late for the first attempt, and there from the start for the second.
+            for event in ["a", "b", "c"] { try await engine.client.emitEvent(event) }
+            told.withLock { $0 = [] }
+            try await engine.client.emitEvent("go")
+            _ = try await task.result(timeout: .seconds(60))
+            #expect(told.withLock(\.self) == ["no a", "no b", "no c", "a came", "b came", "c came"])
+            let rows = try await engine.rows(
+                "select checkpoint_name from absurd.c_default where checkpoint_name like '$timeout%' order by 1"
+            )
+            #expect(
+                try rows.map { try $0.decode(0, as: String.self) }
+                    == ["a", "b", "c"].map { "$timeout:1:$awaitEvent:\($0)" })
+        }
+    }
+
+    @Test func `a wait whose name is as long as can be times out all the same`() async throws {
+        // Of random letters, so that the index cannot compress them.
+        let event = String(
+            (0..<2_670).map { _ in "abcdefghijklmnopqrstuvwxyz0123456789".randomElement() ?? "a" })
+        let handler = Handler("long") { context in
+            do {
+                try await context.awaitEvent(event, name: event, timeout: .milliseconds(50))
+                return .complete("came")
+            } catch is EventTimeout {
+                return .complete("timed out")
+            }
+        }
+        try await withEngine([handler]) { engine in
+            let task = try await engine.client.spawn("long", params: nil)
+            #expect(try await task.result(timeout: .seconds(60)) == "timed out")
         }
     }
 

@@ -89,6 +89,8 @@ struct CuttingScene {
 
     /// Nothing is held back any more, so that a test that failed ends.
     private func letGo() async throws {
+        proxy.become(.cut)
+        proxy.become(.open)
         try await admin.query("delete from flags")
         try await setStandby("")
     }

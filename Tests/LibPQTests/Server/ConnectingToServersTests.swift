@@ -144,7 +144,8 @@ struct ConnectingToServersTests {
         let refusing = try RefusingPort()
         defer { withExtendedLifetime(refusing) {} }
         let ports = "\(refusing.number),\(proxy.port),\(server.process.port)"
-        let connection = try await server.connect("host=127.0.0.1,127.0.0.1,127.0.0.1 port=\(ports) connect_timeout=20")
+        let connection = try await server.connect(
+            "host=127.0.0.1,127.0.0.1,127.0.0.1 port=\(ports) connect_timeout=20")
         #expect(try await connection.query("select 1").count == 1)
         await connection.close()
         // All of them are in the message, once.

@@ -34,6 +34,45 @@ struct PlannedFunctionTests {
         }
     }
 
+    @Test(arguments: QueueVariant.all)
+    func `one task and one event go by the statements for one`(_ variant: QueueVariant) async throws {
+        try await variant.withQueue { queue in
+            try await queue.makeMissingFunctions()
+            let put = variant.storageMode == "partitioned" ? "putp" : "put"
+            for (function, columns) in [
+                (
+                    "\(put):q\"(uuid, uuid, text, jsonb, jsonb, jsonb, integer, jsonb, text, timestamptz)",
+                    "made boolean"
+                ),
+                ("tell:q\"(text, jsonb, timestamptz)", "emitted boolean"),
+            ] {
+                try await queue.run(
+                    """
+                    create or replace function absurd_swift."\(function) returns table(\(columns)) language plpgsql
+                    as $$ begin raise exception 'this one'; end $$
+                    """)
+            }
+            _ = try await queue.spawn(["a", "b"])
+            _ = try await queue.emitTogether([("a", "1"), ("b", "1")])
+            for single in [
+                { _ = try await queue.spawn(["c"]) }, { _ = try await queue.emitTogether([("c", "1")]) },
+            ] as [() async throws -> Void] {
+                let error = await #expect(throws: PostgresError.self) { try await single() }
+                #expect(error?.message.contains("this one") == true)
+            }
+        }
+    }
+
+    @Test func `a kind that earlier versions had is dropped`() async throws {
+        try await QueueVariant.all[0].withQueue { queue in
+            try await queue.run(
+                #"create function absurd_swift."heard:q"() returns integer language sql as 'select 1'"#)
+            try await queue.makeMissingFunctions()
+            #expect(try await functions(queue).count == 17)
+            #expect(try await !functions(queue).contains("heard:q"))
+        }
+    }
+
     @Test func `they are renewed when their text has changed and dropped with their queue`() async throws {
         try await QueueVariant.all[0].withQueue { queue in
             try await queue.makeMissingFunctions()

@@ -94,7 +94,9 @@ struct RelaxedClaimTests {
             let claim = try #require(try await queue.claim(worker: "a", isRelaxed: true).first)
             try await server.restart(.immediate)
             queue = try await self.queue(on: server)
-            if try await queue.count("r", where: "state = 'pending' and started_at is null") == 1 { return claim }
+            if try await queue.count("r", where: "state = 'pending' and started_at is null") == 1 {
+                return claim
+            }
             #expect(try await queue.finish([.init(claim, "complete")]).map(\.answer) == ["done"])
         }
         throw Crashes.undoNothing
