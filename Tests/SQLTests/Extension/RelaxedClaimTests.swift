@@ -84,8 +84,9 @@ struct RelaxedClaimTests {
         }
     }
 
-    /// A claim that a crash has undone. Another try is made when the server has written its log before the crash, which
-    /// it does at least every ten seconds.
+    /// A claim that a crash has undone.
+    ///
+    /// Another try is made when the server has written its log before the crash, which it does every ten seconds.
     private func undoneClaim(
         _ queue: inout ExtensionQueue, _ server: EphemeralPostgres
     ) async throws -> ExtensionQueue.Claim {
