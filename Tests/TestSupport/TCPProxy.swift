@@ -22,6 +22,8 @@ package final class TCPProxy: Sendable {
         var links: [ObjectIdentifier: ProxyLink] = [:]
         var accepted = 0
         var isOver = false
+        /// False once the thread that accepts has closed the socket, whose number may be another's by then.
+        var isListening = true
     }
 
     package let port: Int
@@ -33,7 +35,13 @@ package final class TCPProxy: Sendable {
     package init(to targetPort: Int) throws {
         self.targetPort = targetPort
         (listener, port) = try listeningSocket()
-        Thread.detachNewThread { self.accept() }
+        Thread.detachNewThread {
+            self.accept()
+            self.state.withLock { state in
+                state.isListening = false
+                _ = Foundation.close(self.listener)
+            }
+        }
     }
 
     /// How many connections were made to it, those that it closed at once included.
@@ -73,8 +81,8 @@ package final class TCPProxy: Sendable {
         }
         guard let links else { return }
         for link in links { link.end() }
-        shutdown(listener, Int32(SHUT_RDWR))
-        _ = Foundation.close(listener)
+        // Closed by its thread: closed here, the thread might go on to accept from whoever gets the number next.
+        state.withLock { if $0.isListening { shutdown(listener, Int32(SHUT_RDWR)) } }
     }
 
     var line: Line { state.withLock(\.line) }

@@ -14,9 +14,10 @@ struct WorkersTests {
             script: """
                 select absurd_swift.register('w1', 'orders', 'p1', 'host-a', 17, '1.4.0', 16, 2),
                   absurd_swift.register('w2', 'mail', 'p2', 'host-b', 18, '1.4.1', 8);
-                -- Beating in an hour, so that it is live however long the commands take.
-                update absurd_swift.workers set running = 3, beat_at = beat_at + interval '1 hour'
-                where worker_id = 'w1';
+                -- Live however long the commands take.
+                create or replace function absurd_swift.beat_window() returns interval language sql immutable
+                as $$ select interval '1 hour' $$;
+                update absurd_swift.workers set running = 3 where worker_id = 'w1';
                 update absurd_swift.workers set beat_at = beat_at - interval '1 minute' where worker_id = 'w2';
                 """)
         let lines = try await succeeding("workers").lines.map { $0.split(separator: " ").map(String.init) }
