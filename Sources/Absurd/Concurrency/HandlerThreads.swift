@@ -22,6 +22,8 @@ package final class HandlerThreads: TaskExecutor {
         var waiting: Deque<Waiting> = []
         /// Threads that run, and those that have been woken.
         var awake: Int
+        /// Threads that sleep only for a moment and then look for work.
+        var napping = 0
         /// When a thread last took a job.
         var lastTaken = ContinuousClock.now
     }
@@ -47,7 +49,8 @@ package final class HandlerThreads: TaskExecutor {
 
 /// Waking a thread costs several times what a short handler does. So a thread that is awake is left to take the next job
 /// too, unless it has been busy with its present one, or many jobs have gathered. That it will be busy cannot be known
-/// beforehand, so a thread without work looks again while others are awake, at growing intervals.
+/// beforehand, so a thread without work looks again while others are awake, at growing intervals; and a job is left to those
+/// that are awake only while there is such a thread, or it might wait for ever behind one that computes.
 extension HandlerThreads {
     private static let busyTime = Duration.microseconds(200)
     private static let longestNap = 8
@@ -58,7 +61,8 @@ extension HandlerThreads {
             state.waiting.append(entry)
             guard state.awake < threadCount else { return false }
             let isUrgent =
-                state.awake == 0 || state.waiting.count > 8 || entry.since - state.lastTaken > Self.busyTime
+                state.awake == 0 || state.napping == 0 || state.waiting.count > 8
+                || entry.since - state.lastTaken > Self.busyTime
             if isUrgent { state.awake += 1 }
             return isUrgent
         }
@@ -74,16 +78,23 @@ extension HandlerThreads {
                     return (next, false)
                 }
                 state.awake -= 1
-                return (nil, state.awake == 0)
+                let isLast = state.awake == 0
+                if !isLast { state.napping += 1 }
+                return (nil, isLast)
             }
             if let next {
                 nap = 1
                 next.job.runSynchronously(on: asUnownedTaskExecutor())
             } else if isLast {
                 wakeUps.wait()
-            } else if wakeUps.wait(timeout: .now() + .milliseconds(nap)) == .timedOut {
-                nap = min(nap * 2, Self.longestNap)
-                state.withLock { $0.awake += 1 }
+            } else {
+                let isOver = wakeUps.wait(timeout: .now() + .milliseconds(nap)) == .timedOut
+                if isOver { nap = min(nap * 2, Self.longestNap) }
+                state.withLock { state in
+                    state.napping -= 1
+                    // Who wakes a thread has counted it.
+                    if isOver { state.awake += 1 }
+                }
             }
         }
     }

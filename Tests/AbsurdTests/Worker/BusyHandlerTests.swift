@@ -11,6 +11,33 @@ import Testing
 /// Serialized: each occupies some of the few threads on which the handlers of this process execute.
 @Suite(.database(.migrated), .serialized, .timeLimit(.minutes(10)))
 struct BusyHandlerTests {
+    /// The first one takes a thread and computes; whether the next ones are left to it must not depend on how soon they come.
+    @Test func `as many handlers as there are threads compute at once, however close they start`()
+        async throws
+    {
+        let threads = HandlerThreads.shared
+        let deadline = ContinuousClock.now + .seconds(60)
+        for round in 1...50 {
+            let arrived = Atomic<Int>(0)
+            await withTaskGroup(of: Void.self) { group in
+                for number in 1...threads.threadCount {
+                    group.addTask(executorPreference: threads) { @Sendable in
+                        arrived.add(1, ordering: .relaxed)
+                        while arrived.load(ordering: .relaxed) < threads.threadCount, .now < deadline {}
+                    }
+                    // The next one comes when a thread has just taken this one.
+                    while arrived.load(ordering: .relaxed) < number, .now < deadline {}
+                }
+            }
+            guard ContinuousClock.now < deadline else {
+                Issue.record("round \(round) did not end by itself")
+                return
+            }
+            // Until all of them sleep.
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
     @Test func `a handler that computes without pause does not block its worker`() async throws {
         let isDone = Atomic<Bool>(false)
         let busy = Handler("busy") { _ in
