@@ -87,7 +87,8 @@ extension QueueWatch {
             // Behind writers it waits only a moment, since all later ones wait behind it.
             _ = try await session.connection.query(
                 "select absurd_swift.make_triggers($1)", [.text(queue)], isCancellable: false)
-        } catch let error as PostgresError where error.isLockConflict {
+        } catch let error as PostgresError where error.isLockConflict || error.sqlState == "XX000" {
+            // The latter when another process makes it at the same moment.
             useless(session, for: .seconds(1))
         } catch {
             useless(session, for: .minutes(1))

@@ -160,7 +160,7 @@ struct WakeUpTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for pool in pools { group.addTask { try await pool.run() } }
             defer { point.open() }
-            try await eventually("both listen") {
+            try await eventually("both listen", within: .seconds(150)) {
                 let rows = try await clients[0].pool.query(
                     "select count(*) from pg_stat_activity where query like '%absurd_swift.arm%' and state = 'idle'"
                 )
