@@ -1,5 +1,5 @@
--- Spawn one task by its queue's own statement for a single row (88_planned), which costs the server a third of what
--- the one for any number of rows costs.
+-- Spawn one task by its queue's own statement for a single row (88_planned), whose call costs three fifths of what
+-- one with the statement for any number of rows costs.
 --
 -- Returns false, having made no task, when the queue has no such function and when anything is out of the ordinary: a
 -- value at fault, a resend, a key that is taken. The statement for many rows then finds out and answers.
