@@ -2,10 +2,11 @@ import Synchronization
 
 /// Lets so many through at once, first come first served.
 ///
-/// Sixteen databases share the server's 300 connections, so that a test may have some eighteen.
+/// Eight are twice what a small machine's cores can do, which keeps both of them at work while tests wait; more at
+/// once only make each of them slower. They share the server's 300 connections.
 final class Gate: Sendable {
-    static let tests = Gate(16)
-    static let databases = Gate(16)
+    static let tests = Gate(8)
+    static let databases = Gate(8)
 
     private struct State {
         var free: Int

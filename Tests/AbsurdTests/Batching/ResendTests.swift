@@ -77,7 +77,8 @@ struct ResendTests {
             try await TestDatabase.current.wait(
                 until: """
                     select exists (select from pg_stat_activity
-                      where wait_event_type = 'Lock' and query like '%absurd_swift.spawn%')
+                      where wait_event_type = 'Lock' and query like '%absurd_swift.spawn%'
+                        and datname = current_database())
                     """)
             _ = try await blocker.query(
                 """

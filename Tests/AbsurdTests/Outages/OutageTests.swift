@@ -68,7 +68,10 @@ struct OutageTests {
             "\(rest), \(attempts) connection attempts, \(lines.count) lines")
         #expect(lines.count <= 5, "\(lines.map { "\($0.message) \($0.metadata)" })")
         #expect(lines.allSatisfy { $0.level == .info })
-        if outage.isTotal { #expect(lines.count { $0.message == "the database answers again" } == 1) }
+        // Two are the limit that `OutageLines` has: a worker may notice late, after the others are back.
+        if outage.isTotal {
+            #expect((1...2).contains(lines.count { $0.message == "the database answers again" }))
+        }
         // Ten quick ones and about three a second, beside the connections that are made for those that broke.
         let seconds = (accepting + recovery - start) / .seconds(1)
         #expect(Double(attempts - 10 * outage.breaks) < 10 + 4 * seconds)

@@ -166,7 +166,9 @@ struct RegistrationTests {
             defer { store.load.open() }
             let task = try await client.spawn("sleeper", params: nil)
             await store.load.untilArrived()
-            #expect(pool.workers[0].slots.allSatisfy { $0.run == nil })
+            try await eventually("the slot of the execution before is free") {
+                pool.workers[0].slots.allSatisfy { $0.run == nil }
+            }
             let since = try await client.workers()[0].lastSeenAt
             try await eventually("two beats say so") {
                 let worker = try await client.workers()[0]

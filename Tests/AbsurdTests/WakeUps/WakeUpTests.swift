@@ -160,10 +160,12 @@ struct WakeUpTests {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for pool in pools { group.addTask { try await pool.run() } }
             defer { point.open() }
-            try await eventually("both listen", within: .seconds(150)) {
+            try await eventually("both listen") {
                 let rows = try await clients[0].pool.query(
-                    "select count(*) from pg_stat_activity where query like '%absurd_swift.arm%' and state = 'idle'"
-                )
+                    """
+                    select count(*) from pg_stat_activity
+                     where query like '%absurd_swift.arm%' and state = 'idle' and datname = current_database()
+                    """)
                 return try rows[0].decode(0, as: Int.self) == 2
             }
             let held = try await clients[0].spawn("hold", params: nil)
@@ -245,6 +247,39 @@ struct WakeUpTests {
             try await writer.execute(script: "commit")
             try await waitUntilArmed(engine)
             #expect(try await engine.client.spawn("echo", params: 1, on: "foreign").result() == 1)
+        }
+    }
+
+    @Test func `a worker that made the trigger while another one did tries again a second later`()
+        async throws
+    {
+        let client = try makeClient()
+        _ = try await client.pool.query("select absurd.create_queue('foreign')")
+        let connection = try await TestDatabase.current.connect()
+        // As Postgres answers who changes the same row of its catalogue as somebody else.
+        try await connection.execute(
+            script: """
+                create sequence attempts;
+                alter function absurd_swift.make_triggers(text) rename to make_triggers_indeed;
+                create function absurd_swift.make_triggers(p_queue text) returns void language plpgsql as $$
+                begin
+                  if nextval('attempts') = 1 then
+                    raise exception 'tuple concurrently updated' using errcode = 'XX000';
+                  end if;
+                  perform absurd_swift.make_triggers_indeed(p_queue);
+                end $$
+                """)
+        await client.close()
+        let options = testOptions {
+            $0.pollInterval = .hours(1)
+            $0.maxBackoff = .hours(1)
+        }
+        try await withEngine(
+            [echo], queue: "foreign", options: options, configuration: { $0.fallbackInterval = .hours(1) }
+        ) { engine in
+            try await waitUntilArmed(engine)
+            let rows = try await engine.rows("select last_value from attempts")
+            #expect(try rows[0].decode(0, as: Int.self) == 2)
         }
     }
 }

@@ -84,8 +84,10 @@ struct ErrorTests {
         let error = try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { _ = try await connection.query("select pg_sleep(60)") }
             try await database.wait(
-                until:
-                    "select pg_terminate_backend(pid) from pg_stat_activity where query ~ '^select pg_sleep'")
+                until: """
+                    select pg_terminate_backend(pid) from pg_stat_activity
+                     where query ~ '^select pg_sleep' and datname = current_database()
+                    """)
             return await #expect(throws: PostgresError.self) { try await group.next() }
         }
         #expect(error?.code == .connectionLost)

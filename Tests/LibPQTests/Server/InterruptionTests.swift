@@ -6,8 +6,10 @@ import Testing
 /// Deadlines and cancelled tasks.
 @Suite(.database(.empty), .timeLimit(.minutes(10)))
 struct InterruptionTests {
-    private static let isSleeping =
-        "select count(*) > 0 from pg_stat_activity where state = 'active' and query ~ '^select pg_sleep'"
+    private static let isSleeping = """
+        select count(*) > 0 from pg_stat_activity
+         where state = 'active' and query ~ '^select pg_sleep' and datname = current_database()
+        """
 
     @Test func `cancelling the task cancels its statement on the server`() async throws {
         let database = TestDatabase.current

@@ -86,9 +86,10 @@ struct TransactionTests {
                 }
             }
             try await database.wait(
-                until:
-                    "select count(*) > 0 from pg_stat_activity where state = 'active' and query ~ '^select pg_sleep'"
-            )
+                until: """
+                    select count(*) > 0 from pg_stat_activity
+                     where state = 'active' and query ~ '^select pg_sleep' and datname = current_database()
+                    """)
             group.cancelAll()
             return await #expect(throws: PostgresError.self) { try await group.next() }
         }
