@@ -50,9 +50,9 @@ begin
     select array_agg(l.task_id)
     from (
       select t.task_id
-      from (select distinct x.task_id from unnest($1) x(task_id)) i
-      join absurd.%2$I t on t.task_id = i.task_id
-      where t.state in ('pending', 'sleeping', 'running')
+      from absurd.%2$I t
+      where t.task_id = any (array(select distinct x.task_id from unnest($1) x(task_id)))
+        and t.state in ('pending', 'sleeping', 'running')
         and ($3 or not exists (
           select from absurd.%1$I r
           where r.task_id = t.task_id
@@ -74,8 +74,15 @@ begin
     u as (
       update absurd.%1$I r
       set state = 'cancelled', claimed_by = null, claim_expires_at = null
+      -- Not a plain join: when the table was analyzed with hardly an open run, looking for all of them seems cheaper.
       from i
-      where r.task_id = i.task_id and (r.state in ('pending', 'sleeping', 'running')) is true
+      cross join lateral (
+        select c.run_id
+        from absurd.%1$I c
+        where c.task_id = i.task_id and (c.state in ('pending', 'sleeping', 'running')) is true
+        offset 0
+      ) o
+      where r.run_id = o.run_id
     ),
     e as materialized (
       select w.run_id, w.step_name

@@ -43,11 +43,14 @@ create or replace function absurd_swift.delete_late_waits_statement(p_queue text
 as $$
   select format($sql$
     with x as materialized (
-      select w.run_id, w.step_name
+      select l.run_id, l.step_name
       from unnest($1) n(name)
-      join absurd.%1$I w on w.event_name = n.name
-      where w.timeout_at <= $2
-      for update of w skip locked
+      cross join lateral (
+        select w.run_id, w.step_name
+        from absurd.%1$I w
+        where w.event_name = n.name and w.timeout_at <= $2
+        for update skip locked
+      ) l
     ),
     d as (
       delete from absurd.%1$I w using x where w.run_id = x.run_id and w.step_name = x.step_name
@@ -97,10 +100,13 @@ as $$
       join absurd.%1$I w on w.run_id = i.run_id
       join absurd.%2$I r on r.run_id = w.run_id
       join absurd.%5$I e on e.event_name = w.event_name
-      -- "is true" keeps this a hashed lookup; "= any" would compare each wait with each name.
-      where (w.event_name in (select n.name from unnest($2) n(name))) is true
-        and (w.timeout_at is null or w.timeout_at > $3)
-        and (r.state = 'sleeping') is true
+      -- "is true" keeps this a hashed lookup; "= any" would compare each wait with each name. And one condition on all
+      -- of them keeps the planner from beginning with runs or waits that seem to be few.
+      where (
+          w.event_name in (select n.name from unnest($2) n(name))
+          and (w.timeout_at is null or w.timeout_at > $3)
+          and r.state = 'sleeping'
+        ) is true
     ),
     u as (
       update absurd.%2$I r

@@ -64,9 +64,9 @@ begin
       select array_agg(l.task_id)
       from (
         select t.task_id
-        from (select distinct x.task_id from unnest($1) x(task_id)) i
-        join absurd.%1$I t on t.task_id = i.task_id
-        where t.state in ('pending', 'running', 'sleeping')
+        from absurd.%1$I t
+        where t.task_id = any (array(select distinct x.task_id from unnest($1) x(task_id)))
+          and t.state in ('pending', 'running', 'sleeping')
         order by t.task_id
         for share of t skip locked
       ) l
@@ -111,7 +111,8 @@ begin
     with x as materialized (
       select l.task_id, l.channel
       from absurd_swift.result_listeners l
-      where l.task_queue = p_queue and l.task_id = any (p_tasks)
+      -- Not "any (p_tasks)" itself, with which all of many registrations are compared with each of many tasks.
+      where l.task_queue = p_queue and l.task_id = any (array(select x.task_id from unnest(p_tasks) x(task_id)))
       for update skip locked
     )
     delete from absurd_swift.result_listeners l
