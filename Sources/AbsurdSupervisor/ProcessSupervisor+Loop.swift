@@ -135,7 +135,7 @@ extension ProcessSupervisor {
     private var claimPatience: Duration {
         switch state.withLock(\.coming) {
         case nil: .seconds(10)
-        case .killed: .zero
+        case .killed: .seconds(1)
         case .stopped, .finished, .failed: .seconds(2)
         }
     }

@@ -71,7 +71,8 @@ public final class ProcessSupervisor: Service {
 
     /// Ends the children with SIGKILL, and then the supervisor.
     ///
-    /// What they held is left to other workers, who notice within seconds, an attempt spent.
+    /// What they held goes back, an attempt spent, if the database answers within a second; else other workers notice
+    /// within seconds.
     public func kill() { inbox.put(.kill) }
 
     /// Replaces the children by new processes of the command, one after the other, as after a deployment.

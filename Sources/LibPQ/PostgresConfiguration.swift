@@ -57,6 +57,11 @@ package struct PostgresConfiguration: Sendable {
     /// Shared by the copies of a configuration.
     let hostMemory = HostMemory()
 
+    /// Refuses a connection string that libpq could not read; whether somebody answers there is another question.
+    ///
+    /// - Throws: ``PostgresError`` with the code `invalidConfiguration`.
+    package func checkConnectionString() throws { _ = try parsedConnectionString(connectionString) }
+
     package init(connectionString: String) {
         self.connectionString = connectionString
     }

@@ -96,6 +96,11 @@ extension AbsurdConfiguration {
             }
         }
         var configuration = PostgresConfiguration(connectionString: connectionString)
+        do {
+            try configuration.checkConnectionString()
+        } catch let error as PostgresError {
+            throw AbsurdError(error)
+        }
         configuration.maxConnections = maxConnections
         configuration.preparesStatements = preparesStatements
         configuration.statementTimeout = statementTimeout

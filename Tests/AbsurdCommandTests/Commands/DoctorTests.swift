@@ -76,6 +76,12 @@ struct DoctorTests {
         #expect(run.lines[1].contains("to do: start it"))
     }
 
+    @Test func `a connection string that is none is refused like any other value`() async throws {
+        let run = try await Command.run(["doctor", "--database", "nonsense"])
+        #expect(run.status == 2)
+        #expect(run.errors.hasPrefix("error: the connection string cannot be read: "), "\(run.errors)")
+    }
+
     @Test func `a missing schema, and functions that are missing, are for migrate`() async throws {
         try await execute("drop function absurd_swift.cancel(text, uuid[])")
         let lacking = try await examine()

@@ -89,6 +89,13 @@ struct SuperviseTests {
         #expect(run.lines == ["term", "status 0"])
     }
 
+    @Test func `a connection string that is none is refused before anything is started`() async throws {
+        let run = try await Command.run(["supervise", "--database", "nonsense", "--", "echo", "started"])
+        #expect(run.status == 2)
+        #expect(run.lines.isEmpty)
+        #expect(run.errors.hasPrefix("error: the connection string cannot be read: "), "\(run.errors)")
+    }
+
     @Test func `a second SIGTERM kills`() async throws {
         let run = try await job(
             "",

@@ -89,6 +89,16 @@ struct WorkersTests {
         }
     }
 
+    @Test func `what children hold that are killed with their supervisor goes back, too`() async throws {
+        try await supervising(2) { supervised, client in
+            for _ in 0..<8 { _ = try await client.spawn("first attempt hangs", params: nil) }
+            try await soon("all are held") { try await count("running", client) == 8 }
+            supervised.supervisor.kill()
+            // The claims would last ten minutes, and nobody else is there to notice.
+            try await soon("all are back") { try await count("pending", attempt: 2, client) == 8 }
+        }
+    }
+
     @Test func `a database that does not answer keeps nobody from ending`() async throws {
         let proxy = try TCPProxy(to: 1)
         proxy.become(.silent)
@@ -132,15 +142,18 @@ struct WorkersTests {
             let old = Set(supervised.processes)
             var options = SpawnOptions()
             options.maxAttempts = 1
-            for number in 0..<200 {
-                _ = try await client.spawn("short", params: nil, options: options)
-                if number == 20 { supervised.supervisor.roll() }
-                try await Task.sleep(for: .milliseconds(10))
-            }
-            try await soon("the roll ends") { supervised.events.contains(.rollEnded) }
+            for _ in 0..<20 { _ = try await client.spawn("short", params: nil, options: options) }
+            supervised.supervisor.roll()
+            var tasks = 20
+            repeat {
+                // One that is through, so that tasks keep coming until the roll has ended.
+                _ = try await client.spawn("short", params: nil, options: options).result()
+                for _ in 0..<4 { _ = try await client.spawn("short", params: nil, options: options) }
+                tasks += 5
+            } while !supervised.events.contains(.rollEnded)
             #expect(old.isDisjoint(with: supervised.processes))
             try await soon("all are completed at the first attempt") {
-                try await count("completed", client) == 200
+                try await count("completed", client) == tasks
             }
             #expect(supervised.ends.allSatisfy { $0.isExpected && $0.end.isSuccess })
         }
