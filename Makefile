@@ -18,6 +18,10 @@ setup: ## Install what is missing: libpq, Postgres, the Python SDK for the tests
 build: setup ## Build everything, for debugging
 	swift build --build-tests
 
+.PHONY: examples
+examples: setup ## Build the examples and the command absurd into .build/debug
+	scripts/build-examples
+
 .PHONY: test
 test: setup ## Run all tests against a private Postgres server (ARGS="--filter Name" for some)
 	scripts/test $(ARGS)
@@ -43,7 +47,7 @@ chaos: setup ## Make workers, server and network fail under 200 seeded workloads
 	scripts/chaos $(ARGS)
 
 .PHONY: measure
-measure: setup ## Measure what docs/measurements.md reports: endurance, claims, suspended tasks
+measure: setup ## Measure what the project promises: endurance, recovery, shutdown, claims, suspended tasks
 	scripts/measure
 
 .PHONY: bench

@@ -58,7 +58,9 @@ struct Round {
     ///
     /// Tasks that are to be retried by hand are, once they have failed.
     private func settle(until deadline: ContinuousClock.Instant, _ driver: Driver) async throws {
-        while try await isOpen(driver), .now < deadline {
+        // A server that does not answer yet has told nothing of the tasks; the checks find out when it never does.
+        while (try? await isOpen(driver)) ?? true, .now < deadline {
+            try Task.checkCancellation()
             try await fleet.fill()
             try await Task.sleep(for: .milliseconds(50))
         }

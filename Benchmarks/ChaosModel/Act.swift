@@ -18,7 +18,6 @@ package indirect enum Act: Codable, Sendable {
     /// Executes for longer than its time limit while the attempt's number is not above this one.
     case overrun(attempts: Int)
 
-    package var isBriefWait: Bool { if case .awaitBriefly = self { true } else { false } }
 }
 
 /// How a task has to end, which is also its name.

@@ -25,6 +25,10 @@ func serveUntilSignalled(
 
 func shutdownHandlers(_ client: AbsurdClient) -> [Handler] {
     let minute = Duration.seconds(60)
+    // That it executes, before it does what it is for.
+    let say: @Sendable (TaskContext) async throws -> Void = { context in
+        _ = try await client.query("insert into executing values ($1)", [.uuid(context.taskID.uuid)])
+    }
     return [
         // Mostly in the middle of a write.
         Handler("writes") { context in
@@ -40,13 +44,15 @@ func shutdownHandlers(_ client: AbsurdClient) -> [Handler] {
             try await Task.sleep(for: minute)
             return .complete
         },
-        Handler("ignores") { _ in
+        Handler("ignores") { context in
+            try await say(context)
             let end = ContinuousClock.now + minute
             // The cancelled sleep throws at once; the yield leaves the thread to others.
             while .now < end { if (try? await Task.sleep(for: .seconds(1))) == nil { await Task.yield() } }
             return .complete
         },
-        Handler("computes") { _ in
+        Handler("computes") { context in
+            try await say(context)
             let end = ContinuousClock.now + minute
             while .now < end {}
             return .complete

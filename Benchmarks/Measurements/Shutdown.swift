@@ -24,6 +24,7 @@ struct Shutdown: AsyncParsableCommand {
     func run() async throws {
         try await PrivateDatabase.with { database in
             try await database.execute("create table returned (task_id uuid, step text)")
+            try await database.execute("create table executing (task_id uuid)")
             var stops: [Stop] = []
             for number in 1...runs {
                 stops.append(try await stop(number, database))
@@ -36,11 +37,13 @@ struct Shutdown: AsyncParsableCommand {
     private func stop(_ number: Int, _ database: PrivateDatabase) async throws -> Stop {
         let queue = "shutdown_\(number)"
         try await database.client.createQueue(queue)
-        var stop = Stop(ignoring: .random(in: 0...3), computing: .random(in: 0...3))
-        try await spawn(stop, queue, database)
+        var stop = Stop()
+        try await spawn(ignoring: .random(in: 0...3), computing: .random(in: 0...3), queue, database)
         let worker = try await WorkerProcess.start("shutdown", queue: queue, database)
         try await Task.sleep(for: .milliseconds(.random(in: 0...700)))
         stop.held = try await held(by: worker, queue, database)
+        stop.ignoring = try await executing("ignores", queue, database)
+        stop.computing = try await executing("computes", queue, database)
         let start = ContinuousClock.now
         worker.terminate()
         while try await held(by: worker, queue, database) > 0, worker.isAlive {
@@ -54,13 +57,22 @@ struct Shutdown: AsyncParsableCommand {
         return stop
     }
 
-    private func spawn(_ stop: Stop, _ queue: String, _ database: PrivateDatabase) async throws {
+    private func spawn(
+        ignoring: Int, computing: Int, _ queue: String, _ database: PrivateDatabase
+    ) async throws {
         let names =
-            Array(repeating: "ignores", count: stop.ignoring)
-            + Array(repeating: "computes", count: stop.computing)
+            Array(repeating: "ignores", count: ignoring)
+            + Array(repeating: "computes", count: computing)
             + Array(repeating: "waits", count: 2) + Array(repeating: "writes", count: 40)
         // Some come to the threads before the writing ones, some between them.
         for name in names.shuffled() { _ = try await database.client.spawn(name, params: nil, on: queue) }
+    }
+
+    /// How many handlers of tasks of this name have said that they execute.
+    private func executing(_ name: String, _ queue: String, _ database: PrivateDatabase) async throws -> Int {
+        try await database.value(
+            "select count(*) from executing join absurd.t_\(queue) using (task_id) where task_name = $1",
+            [.text(name)])
     }
 
     private func held(by worker: WorkerProcess, _ queue: String, _ database: PrivateDatabase) async throws
@@ -88,14 +100,15 @@ struct Shutdown: AsyncParsableCommand {
               select from absurd.c_\(queue) as c where c.task_id = x.task_id and c.checkpoint_name = x.step)
             """)
         stop.steps = try await database.value("select count(*) from absurd.c_\(queue)")
-        try await database.execute("truncate returned")
+        try await database.execute("truncate returned, executing")
     }
 }
 
 /// What came of one worker process that was stopped.
 struct Stop {
-    var ignoring: Int
-    var computing: Int
+    /// Handlers that executed when it got the signal.
+    var ignoring = 0
+    var computing = 0
     /// Runs that it held when it got the signal.
     var held = 0
     /// Seconds from the signal.
@@ -106,11 +119,6 @@ struct Stop {
     var attemptsSpent = 0
     var stepsForgotten = 0
     var steps = 0
-
-    init(ignoring: Int, computing: Int) {
-        self.ignoring = ignoring
-        self.computing = computing
-    }
 }
 
 extension Shutdown {
@@ -128,9 +136,9 @@ extension Shutdown {
         report.add("stops without fault", good)
         report.add("runs held at the signal", stops.map(\.held).reduce(0, +))
         report.add("steps recorded", stops.map(\.steps).reduce(0, +))
-        report.add("stops with handlers that ignore it", stops.count { $0.ignoring > 0 })
-        report.add("stops with computing handlers", stops.count { $0.computing > 0 })
-        report.add("stops with as many as threads, or more", stops.count { $0.computing >= 2 })
+        report.add("stops with executing handlers that ignore it", stops.count { $0.ignoring > 0 })
+        report.add("stops with executing handlers that compute", stops.count { $0.computing > 0 })
+        report.add("stops with as many of those as threads, or more", stops.count { $0.computing >= 2 })
         report.add("claimable after the grace period, p50", waits.percentile(0.5), "s")
         report.add("claimable after the grace period, longest", waits.max() ?? .nan, "s")
         report.add("exit after the signal, p50", exits.percentile(0.5), "s")

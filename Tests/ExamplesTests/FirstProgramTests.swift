@@ -30,10 +30,11 @@ struct FirstProgramTests {
 
             try await expect(
                 3,
-                "the database refused the user or the password; correct them in ABSURD_DATABASE_URL, or set "
-                    + "PGUSER and PGPASSWORD", at: url.replacing(":right@", with: ":wrong@"))
+                "the database refused the user or the password; correct them in ABSURD_DATABASE_URL, or where they "
+                    + "are not in it, PGUSER and PGPASSWORD", at: url.replacing(":right@", with: ":wrong@"))
 
-            // With the password, wherever it is, the server goes on to the next mistake.
+            // With the right password in the address, or in PGPASSWORD where the address has none, the server goes on
+            // to the next mistake.
             let account = "-h 127.0.0.1 -p \(server.port) -U \(EphemeralPostgres.user)"
             for (url, environment) in [
                 (url, [:]), (url.replacing(":right@", with: "@"), ["PGPASSWORD": "right"]),

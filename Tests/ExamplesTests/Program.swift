@@ -60,7 +60,8 @@ struct BuiltExamplesTrait: SuiteTrait, TestTrait {
             !Program.built($0).isThere
         }
         guard !missing.isEmpty else { return }
-        let message = "\(missing.joined(separator: ", ")) not built: run make test, or scripts/build-examples"
+        let message =
+            "\(missing.joined(separator: ", ")) not built: run make test, or scripts/build-examples --with-mistakes"
         guard ProcessInfo.processInfo.environment["CI"] != "true" else {
             throw Program.Crash(description: message)
         }

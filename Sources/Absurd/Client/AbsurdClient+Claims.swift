@@ -9,7 +9,9 @@ extension AbsurdClient {
     ///
     /// - Parameters:
     ///   - workerID: Stored with the runs. 1 to 200 bytes without NUL.
-    ///   - claimTimeout: How long the claims last, in whole seconds, rounded up; zero is for ever.
+    ///   - claimTimeout: How long the claims last, in whole seconds, rounded up, at most 2,147,483,647; zero is for ever.
+    ///   - limit: From 1 to 10,000.
+    /// - Throws: ``AbsurdError`` with the codes `queueMissing`, `invalidArgument` and those of the connection.
     public func claimRuns(
         on queue: String = "default", workerID: String, claimTimeout: Duration = .seconds(30), limit: Int = 1
     ) async throws -> [ClaimedRun] {

@@ -38,7 +38,10 @@ extension AbsurdClient {
 
     /// Deletes up to `limit` ended tasks, and up to `limit` events, that are older than the given age.
     ///
-    /// - Parameter limit: At least 1. Defaults to 1,000.
+    /// - Parameters:
+    ///   - age: In whole seconds, rounded up, from zero to 2,147,483,647.
+    ///   - limit: From 1 to 2,147,483,647. Defaults to 1,000.
+    /// - Throws: ``AbsurdError`` with the codes `queueMissing`, `invalidArgument`, `schemaMissing`.
     @discardableResult
     public func cleanUp(
         _ queue: String, olderThan age: Duration, limit: Int = 1000

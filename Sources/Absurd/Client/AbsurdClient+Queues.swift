@@ -45,7 +45,11 @@ extension AbsurdClient {
 
     /// Drops a queue with all its tasks and events.
     ///
-    /// A queue that does not exist is no error.
+    /// A queue that does not exist is no error. Transactions that use the queue are waited for, up to
+    /// ``AbsurdConfiguration/statementTimeout``. Partitions that were detached before stay.
+    ///
+    /// - Throws: ``AbsurdError`` with the codes `invalidArgument` (a name that no queue can have), `timedOut`,
+    ///   `privilegeMissing`, `schemaMissing`.
     public func dropQueue(_ name: String) async throws {
         try validateQueueName(name)
         _ = try await query("select absurd.drop_queue($1)", [.text(name)])

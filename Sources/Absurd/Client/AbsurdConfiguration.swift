@@ -14,7 +14,11 @@ public struct AbsurdConfiguration: Sendable {
     /// What it leaves out comes from the `PG...` variables; an empty one is all from there.
     public var connectionString: String
 
-    /// How many connections the client opens at most, workers included.
+    /// How many connections the client opens at most for statements and transactions, those of workers included.
+    ///
+    /// Beside them one listens while workers run or somebody waits for a result, if ``listens`` is true, and another
+    /// carries the signs of life while workers run. So count two more for a process with workers, and one more for
+    /// others, against the server's `max_connections`.
     ///
     /// At least 1. Defaults to 8.
     public var maxConnections = 8
@@ -60,8 +64,10 @@ extension AbsurdConfiguration {
     /// The database that the environment names.
     ///
     /// The first that is set and not empty wins: `ABSURD_DATABASE_URL`; `PGDATABASE` (a name, or a whole connection
-    /// string), `PGSERVICE`; else the database `absurd`. Host, port, user and password come from `PGHOST` and the
-    /// other variables as libpq reads them, and without `PGHOST` from `localhost`.
+    /// string) or `PGSERVICE`; else the database `absurd`, on `PGHOST` or `PGHOSTADDR`, or else on `localhost`.
+    ///
+    /// What these leave out comes from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD` and so on, as libpq reads them. Where the
+    /// first two name the database and nothing names a host, it is libpq's default: its Unix socket, as a rule.
     public static func environment() -> AbsurdConfiguration {
         environment(ProcessInfo.processInfo.environment)
     }

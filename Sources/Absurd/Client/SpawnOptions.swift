@@ -9,6 +9,8 @@ public struct SpawnOptions: Sendable, Hashable {
     public var headers: [String: JSONValue] = [:]
     /// Makes the spawn happen once: a second one with the same key in the same queue returns the first task,
     /// whatever its name, parameters and state, until cleanup deletes it.
+    ///
+    /// Not empty: the spawn throws ``AbsurdError`` with the code `invalidArgument`.
     public var idempotencyKey: String?
 
     public init(

@@ -37,6 +37,12 @@ extension Transaction {
     }
 
     /// Spawns a task of a kind when the transaction commits.
+    ///
+    /// While another open transaction has spawned with the same idempotency key it waits, for at most 200 ms.
+    ///
+    /// - Throws: ``AbsurdError`` with the codes `unencodable` and `invalidArgument`, before anything is sent; `rejected`;
+    ///   `queueMissing`, `timedOut` (the key is still locked) and those of the connection, after which the transaction
+    ///   can only be rolled back.
     @discardableResult
     public func spawn<Input: Sendable, Output: Sendable>(
         _ kind: TaskKind<Input, Output>, _ input: Input, idempotencyKey: String? = nil,
@@ -48,6 +54,8 @@ extension Transaction {
     }
 
     /// Spawns a task of a kind without input when the transaction commits.
+    ///
+    /// - Throws: As ``spawn(_:_:idempotencyKey:options:)``.
     @discardableResult
     public func spawn<Output: Sendable>(
         _ kind: TaskKind<Void, Output>, idempotencyKey: String? = nil, options: SpawnOptions = SpawnOptions()
@@ -56,6 +64,8 @@ extension Transaction {
     }
 
     /// Spawns a task by name when the transaction commits.
+    ///
+    /// - Throws: As ``spawn(_:_:idempotencyKey:options:)``.
     @discardableResult
     public func spawn(
         _ taskName: String, params: JSONValue, on queue: String = "default",
@@ -91,6 +101,13 @@ extension Transaction {
     }
 
     /// Emits an event when the transaction commits.
+    ///
+    /// The first emission of a name counts. It waits for at most 200 ms for each lock: on the event, which an open
+    /// transaction that emitted it holds, and on the runs that it wakes.
+    ///
+    /// - Throws: ``AbsurdError`` with the codes `unencodable` and `invalidArgument`, before anything is sent; `rejected`;
+    ///   `queueMissing`, `timedOut` (a lock was not to be had) and those of the connection, after which the transaction
+    ///   can only be rolled back.
     public func emitEvent(
         _ event: String, _ payload: some Encodable & Sendable, on queue: String = "default"
     ) async throws {

@@ -4,7 +4,13 @@ extension TaskContext {
     /// The task's ids are recorded under `name`; a crash between spawning and recording is covered by an
     /// idempotency key made of this task's id and the name, unless the options bring a key of their own.
     ///
+    /// Unlike a step, which waits for the database as long as that takes, it fails when the database is away for longer
+    /// than 30 seconds.
+    ///
     /// - Parameter name: The name of the record. Defaults to `$spawn:` and the kind's name.
+    /// - Throws: ``ExecutionEnded``; ``AbsurdError`` with the codes `queueMissing`, `unencodable`, `rejected`,
+    ///   `undecodable` (what is recorded under the name is no spawn), `invalidArgument` (an option or a name out of its
+    ///   limits, or a call inside a step), `timedOut` and those of the connection.
     @discardableResult
     public func spawn<Input: Sendable, Output: Sendable>(
         _ kind: TaskKind<Input, Output>, _ input: Input, name: String? = nil,
@@ -15,6 +21,8 @@ extension TaskContext {
     }
 
     /// Spawns a task without input once, however often the handler runs.
+    ///
+    /// - Throws: As ``spawn(_:_:name:options:)``.
     @discardableResult
     public func spawn<Output: Sendable>(
         _ kind: TaskKind<Void, Output>, name: String? = nil, options: SpawnOptions = SpawnOptions()
@@ -23,14 +31,19 @@ extension TaskContext {
     }
 
     /// Spawns a task by name, for kinds that other programs define.
+    ///
+    /// - Parameters:
+    ///   - queue: Nil is the queue of this task.
+    ///   - name: The name of the record. Defaults to `$spawn:` and the task's name.
+    /// - Throws: As ``spawn(_:_:name:options:)``.
     @discardableResult
     public func spawn(
         _ taskName: String, params: JSONValue, on queue: String? = nil, name: String? = nil,
         options: SpawnOptions = SpawnOptions()
     ) async throws -> TaskHandle<JSONValue> {
         let request = try SpawnRequest(
-            taskName: taskName, queue: queue ?? self.queue, params: JSONText(encoding: params),
-            options: options)
+            taskName: taskName, queue: queue ?? self.queue,
+            params: encodeDocument(params, named: "the parameters of task '\(taskName)'"), options: options)
         return try await spawn(request, name: name, output: .codable)
     }
 
@@ -69,7 +82,13 @@ extension TaskContext {
         try await snapshot(of: handle, name: name).result(handle)
     }
 
-    /// Waits until another task has ended, however it ended.
+    /// Waits until another task has ended, however it ended; suspends the run while it has not.
+    ///
+    /// The snapshot is recorded.
+    ///
+    /// - Parameter name: The name of the record. Defaults to `$awaitTaskResult:` and the task's id.
+    /// - Throws: ``ExecutionEnded`` when the run was suspended; ``AbsurdError`` with the codes `taskMissing` (also when
+    ///   there is no such queue), `undecodable` or `invalidArgument` (an empty name, or a call inside a step).
     public func snapshot<Output: Sendable>(
         of handle: TaskHandle<Output>, name: String? = nil
     ) async throws -> TaskSnapshot {

@@ -23,9 +23,10 @@ extension TaskContext {
     ///
     /// - Parameters:
     ///   - name: The name of the record. Defaults to `$awaitEvent:` and the event's name.
-    ///   - timeout: Nil waits for ever. Zero looks and does not wait, and is not recorded.
-    /// - Throws: ``EventTimeout``; ``ExecutionEnded`` when the run was suspended; ``AbsurdError`` with the code
-    ///   `undecodable` when the payload does not fit the type.
+    ///   - timeout: From zero to 10,000 years. Nil waits for ever. Zero looks and does not wait, and is not recorded.
+    /// - Throws: ``EventTimeout``; ``ExecutionEnded`` when the run was suspended; ``AbsurdError`` with the codes
+    ///   `undecodable` when the payload does not fit the type, and `invalidArgument` (an empty name, a timeout out of its
+    ///   limits, or a call inside a step).
     public func awaitEvent<Payload: Codable & Sendable>(
         _ event: String, as type: Payload.Type = Payload.self, name: String? = nil, timeout: Duration? = nil
     ) async throws -> Payload {
@@ -40,11 +41,16 @@ extension TaskContext {
     }
 
     /// Waits for an event of this queue whose payload does not matter.
+    ///
+    /// - Throws: As ``awaitEvent(_:as:name:timeout:)``, but for `undecodable`.
     public func awaitEvent(_ event: String, name: String? = nil, timeout: Duration? = nil) async throws {
         _ = try await payload(of: event, name: name, timeout: timeout)
     }
 
     /// The same wait for handlers that say their outcome by a value: it answers instead of throwing.
+    ///
+    /// - Throws: ``ExecutionEnded`` when the execution has ended otherwise than by a suspension; ``AbsurdError`` with the
+    ///   code `invalidArgument` (an empty name, a timeout out of its limits, or a call inside a step).
     public func receiveEvent(
         _ event: String, name: String? = nil, timeout: Duration? = nil
     ) async throws -> ReceivedEvent {
@@ -97,7 +103,11 @@ extension TaskContext {
     ///
     /// The first emission of a name counts, later ones do nothing.
     ///
-    /// May be called inside a step. Repeating it when the handler runs again is harmless.
+    /// May be called inside a step. Repeating it when the handler runs again is harmless. Unlike a step, which waits for the
+    /// database as long as that takes, it fails when the database is away for longer than 30 seconds.
+    ///
+    /// - Throws: ``ExecutionEnded``; ``AbsurdError`` with the codes `queueMissing`, `invalidArgument`, `unencodable`,
+    ///   `rejected`, `timedOut` and those of the connection.
     public func emitEvent(
         _ event: String, _ payload: some Encodable & Sendable, on queue: String? = nil
     ) async throws {
@@ -106,6 +116,8 @@ extension TaskContext {
     }
 
     /// Emits an event without payload.
+    ///
+    /// - Throws: As ``emitEvent(_:_:on:)``.
     public func emitEvent(_ event: String, on queue: String? = nil) async throws {
         try await emitEvent(event, JSONValue.null, on: queue)
     }

@@ -12,7 +12,9 @@ extension TaskContext {
     /// The end of the sleep is recorded under `name`, so a handler that runs again for another reason sleeps only
     /// for what is left. Measured by the database's clock. Zero or less does not suspend.
     ///
-    /// - Throws: ``ExecutionEnded`` when the run was suspended.
+    /// - Throws: ``ExecutionEnded`` when the run was suspended; ``AbsurdError`` with the codes `invalidArgument` (more than
+    ///   10,000 years, an empty name, or a call inside a step) or `undecodable` (what is recorded under the name is not
+    ///   the end of a sleep).
     public func sleep(_ name: String = "$sleep", for duration: Duration) async throws {
         let duration = try max(duration, .zero).validated("the duration of a sleep")
         try await sleep(name, until: run.databaseNow + duration, due: .after(duration))
@@ -20,7 +22,7 @@ extension TaskContext {
 
     /// Suspends the run until that time by the database's clock; a time in the past does not suspend.
     ///
-    /// - Throws: ``ExecutionEnded`` when the run was suspended.
+    /// - Throws: As ``sleep(_:for:)``; the date has to be within 10,000 years of 1970.
     public func sleep(_ name: String = "$sleep", until date: Date) async throws {
         guard abs(date.timeIntervalSince1970) < Duration.longestStored.inSeconds else {
             throw AbsurdError.invalidArgument("a sleep must end within 10,000 years of now")

@@ -42,6 +42,10 @@ extension TaskContext {
     /// Starts a step whose value is computed in the open rather than in a closure.
     ///
     /// Unlike a step with a body, an open step does not hold back a suspension of the run.
+    ///
+    /// - Throws: ``ExecutionEnded``; ``AbsurdError`` with the codes `undecodable` (the recorded value does not fit the
+    ///   type) or `invalidArgument` (an empty name, a call inside a step, or one name in two concurrent parts of the
+    ///   handler).
     public func beginStep<Value: Codable & Sendable>(
         _ name: String, as type: Value.Type = Value.self
     ) async throws -> OpenStep<Value> {
@@ -55,6 +59,9 @@ extension TaskContext {
     }
 
     /// Records the value of a step, unless it has one, and returns the value that counts.
+    ///
+    /// - Throws: ``ExecutionEnded``; ``AbsurdError`` with the codes `unencodable`, `rejected` (the database refused the
+    ///   value) or `undecodable` (another execution recorded a value first, and it does not fit the type).
     @discardableResult
     public func completeStep<Value: Codable & Sendable>(
         _ step: OpenStep<Value>, _ value: Value

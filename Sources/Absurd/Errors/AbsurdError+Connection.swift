@@ -27,7 +27,7 @@ extension AbsurdError {
 
     static func accountRemedy() -> String {
         isAddressSet
-            ? "correct them in ABSURD_DATABASE_URL, or set PGUSER and PGPASSWORD"
+            ? "correct them in ABSURD_DATABASE_URL, or where they are not in it, PGUSER and PGPASSWORD"
             : "set PGUSER and PGPASSWORD, or both in ABSURD_DATABASE_URL"
     }
 

@@ -27,7 +27,8 @@ public struct AbsurdError: Error, Sendable {
         /// With SQLSTATE 55P03 or 40P01 another transaction held a row or key that the call needed, and the call had
         /// no effect.
         public static let timedOut = Code(.timedOut)
-        /// The connection string or an environment variable cannot be used.
+        /// A setting cannot be used: the connection string, an environment variable, an option of the client or of
+        /// workers, a handler's ``Handler/attemptTimeout``, or a handler whose kind belongs to another queue.
         public static let invalidConfiguration = Code(.invalidConfiguration)
         /// A value that the call does not take; nothing was sent.
         public static let invalidArgument = Code(.invalidArgument)

@@ -6,7 +6,7 @@ public struct AttemptLimit: Hashable, Sendable, ExpressibleByIntegerLiteral {
     /// Nil stands for no limit.
     public let attempts: Int?
 
-    /// At least 1.
+    /// From 1 to 2,147,483,647; for any other number the spawn throws ``AbsurdError`` with the code `invalidArgument`.
     public static func attempts(_ attempts: Int) -> AttemptLimit { AttemptLimit(attempts) }
 
     /// Attempted until it completes or is cancelled.

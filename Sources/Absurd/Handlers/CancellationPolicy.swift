@@ -1,7 +1,8 @@
 /// When the database cancels a task by itself.
 ///
 /// Enforced whenever a worker claims from the queue; a task that nobody serves is not cancelled until somebody
-/// does.
+/// does. A spawn throws ``AbsurdError`` with the code `invalidArgument` for a time that is negative or longer than
+/// 2,147,483,647 seconds.
 public struct CancellationPolicy: Hashable, Sendable {
     /// How long after spawning the first attempt must have started.
     ///

@@ -12,6 +12,9 @@ public enum HandlerResult: Sendable {
     public static var complete: HandlerResult { .complete(.null) }
 
     /// The task is done; its result is the JSON form of the value.
+    ///
+    /// - Throws: `EncodingError` when the value has no JSON form; when it is nested deeper than ``JSONValue`` holds,
+    ///   `DecodingError` or ``AbsurdError``.
     public static func complete(encoding value: some Encodable) throws -> HandlerResult {
         .complete(try JSONText(encoding: value).value())
     }

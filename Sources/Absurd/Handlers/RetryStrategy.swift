@@ -1,7 +1,8 @@
 /// How long a task waits after a failed attempt before the next one.
 ///
 /// The delay is computed by the database when an attempt fails, and stored with the task when it is spawned:
-/// a change reaches only tasks spawned after it.
+/// a change reaches only tasks spawned after it. A spawn throws ``AbsurdError`` with the code `invalidArgument` for a
+/// strategy with a value out of its limits.
 public struct RetryStrategy: Hashable, Sendable {
     package enum Kind: String { case none, fixed, exponential }
     package let kind: Kind
@@ -14,9 +15,9 @@ public struct RetryStrategy: Hashable, Sendable {
     /// This is what a task without a strategy does, too.
     public static let immediate = RetryStrategy(kind: .none, base: nil, factor: nil, cap: nil)
 
-    /// The same delay after each attempt, at most one day.
+    /// The same delay after each attempt.
     ///
-    /// Defaults to 60 seconds.
+    /// From zero to one day. Defaults to 60 seconds.
     public static func fixed(_ delay: Duration = .seconds(60)) -> RetryStrategy {
         RetryStrategy(kind: .fixed, base: delay, factor: nil, cap: nil)
     }

@@ -40,7 +40,7 @@ package final class WorkerPulse: Sendable {
     package var writer: RunWriter? { state.withLock(\.writer) }
 }
 
-/// Beats once a second while a pool runs, on the threads that its handlers share, so that it stops when these are
+/// Beats once a second while a pool runs, on the threads that all Swift tasks share, so that it stops when these are
 /// blocked.
 package final class Heart: Sendable {
     private let lastBeatNoted = Mutex<ContinuousClock.Instant?>(nil)

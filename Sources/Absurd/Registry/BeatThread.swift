@@ -2,7 +2,7 @@ import Dispatch
 
 /// A thread for the signs of life, beside the shared ones.
 ///
-/// Handlers that compute without a pause may occupy all shared threads. That is no death: their claims may expire,
+/// Code of the service that computes without a pause may occupy all shared threads. That is no death: claims may expire,
 /// but nobody shall take the whole process for lost.
 final class BeatThread: TaskExecutor {
     private let queue = DispatchQueue(label: "absurd.beat", qos: .userInitiated)

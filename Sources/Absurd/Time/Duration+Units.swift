@@ -1,12 +1,20 @@
 extension Duration {
-    /// That many times 60 seconds.
-    public static func minutes(_ minutes: some BinaryInteger) -> Duration { .seconds(Int64(minutes) * 60) }
+    /// That many times 60 seconds, at most `Int64.max` seconds, which is refused wherever a duration is taken.
+    public static func minutes(_ minutes: some BinaryInteger) -> Duration { seconds(minutes, times: 60) }
 
-    /// That many times 3,600 seconds.
-    public static func hours(_ hours: some BinaryInteger) -> Duration { .seconds(Int64(hours) * 3600) }
+    /// That many times 3,600 seconds, at most `Int64.max` seconds, which is refused wherever a duration is taken.
+    public static func hours(_ hours: some BinaryInteger) -> Duration { seconds(hours, times: 3600) }
 
     /// That many times 86,400 seconds: a length of time, not a step in a calendar.
-    public static func days(_ days: some BinaryInteger) -> Duration { .seconds(Int64(days) * 86_400) }
+    ///
+    /// At most `Int64.max` seconds, which is refused wherever a duration is taken.
+    public static func days(_ days: some BinaryInteger) -> Duration { seconds(days, times: 86_400) }
+
+    /// A number from outside must not end the process.
+    private static func seconds(_ count: some BinaryInteger, times unit: Int64) -> Duration {
+        let (seconds, isTooLarge) = Int64(clamping: count).multipliedReportingOverflow(by: unit)
+        return .seconds(isTooLarge ? (count < 0 ? .min : .max) : seconds)
+    }
 }
 
 extension Duration {

@@ -87,7 +87,8 @@ public actor Worker: Service {
     ///
     /// Each call makes a subscription of its own.
     ///
-    /// - Parameter bufferSize: How many events wait for a slow subscriber before the oldest is dropped.
+    /// - Parameter bufferSize: How many events wait for a slow subscriber before the oldest is dropped. Less than 1 counts
+    ///   as 1. Defaults to 256.
     public nonisolated func events(bufferSize: Int = 256) -> WorkerEvents {
         observer.broadcaster.subscribe(bufferSize: bufferSize)
     }

@@ -12,6 +12,8 @@ public struct WorkerOptions: Sendable {
         public static let onCheckpoint = Renewal(kind: .onCheckpoint)
 
         /// The worker does, for handlers that do one long thing, until the execution has lasted `bound`.
+        ///
+        /// At least ``WorkerOptions/claimTimeout``.
         public static func automatic(upTo bound: Duration) -> Renewal {
             Renewal(kind: .automatic(upTo: bound))
         }
@@ -25,12 +27,12 @@ public struct WorkerOptions: Sendable {
 
     /// How many handlers each worker executes at once.
     ///
-    /// At least 1. Defaults to 10.
+    /// From 1 to 100,000. Defaults to 10.
     public var concurrency = 10
 
     /// How many runs one claim takes at most; never more than there are free slots.
     ///
-    /// At least 1. Nil, the default, means as many as there are.
+    /// From 1 to 10,000. Nil, the default, means as many as there are.
     public var batchSize: Int?
 
     /// How long a claim lasts before another worker may take the run over.

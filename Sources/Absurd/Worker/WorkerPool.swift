@@ -85,7 +85,8 @@ public final class WorkerPool: Service {
     ///
     /// Each call makes a subscription of its own.
     ///
-    /// - Parameter bufferSize: How many events wait for a slow subscriber before the oldest is dropped.
+    /// - Parameter bufferSize: How many events wait for a slow subscriber before the oldest is dropped. Less than 1 counts
+    ///   as 1. Defaults to 256.
     public func events(bufferSize: Int = 256) -> WorkerEvents {
         broadcaster.subscribe(bufferSize: bufferSize)
     }

@@ -131,6 +131,7 @@ extension JSONSyntax {
                 position += 1
                 return
             case UInt8(ascii: "\\"): try escape()
+            case 0: throw malformed("a NUL character cannot be stored,")
             case ..<0x20: throw malformed(#"a line break or tab inside text is written \n or \t,"#)
             default: position += 1
             }

@@ -45,6 +45,22 @@ struct BadInputTests {
         #expect(!run.errors.contains("\u{1b}") && !run.output.contains("\u{1b}"), "\(label)")
     }
 
+    @Test(arguments: [
+        #"\377\376"x""#: "standard input is not UTF-8", #""\355\240\200""#: "standard input is not UTF-8",
+        #""a\000b""#: "a NUL character cannot be stored, at character 3", "": "nothing was given",
+    ])
+    func `standard input that is no JSON text is refused`(_ bytes: String, _ reason: String) async throws {
+        try await succeeding("queue", "create", "default")
+        for arguments in ["spawn task -", "emit event -"] {
+            let run = try await Command.shell(
+                "printf '\(bytes)' | absurd \(arguments)",
+                environment: ["ABSURD_DATABASE_URL": TestDatabase.current.connectionString])
+            #expect(run.status == 2)
+            #expect(run.errors.hasSuffix(reason + "\n"), "\(run.errors)")
+        }
+        #expect(try await succeeding("tasks").output.isEmpty)
+    }
+
     private static let durationOptions = [
         ["cleanup", "default", "--older-than"], ["spawn", "t", "--retry-base"],
         ["spawn", "t", "--retry-cap"],

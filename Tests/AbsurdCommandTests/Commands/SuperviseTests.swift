@@ -67,6 +67,69 @@ struct SuperviseTests {
             """)
     }
 
+    @Test(arguments: [
+        ("one-for-one", "0 1 1 2"), ("rest-for-one", "0 1 1 2 2"), ("all", "0 0 1 1 2 2"),
+    ])
+    func `when one ends, those are started again that the strategy names`(
+        _ strategy: String, _ starts: String
+    )
+        async throws
+    {
+        let run = try await job(
+            "-n 3 --strategy \(strategy) --restart-pause 1ms",
+            child: #"""
+                echo "$ABSURD_SUPERVISOR_CHILD" >>"$folder/pids"
+                if [ "$ABSURD_SUPERVISOR_CHILD" = 1 ] && [ "$ABSURD_WORKER_RESTARTS" = 0 ]; then
+                    while [ "$(cat "$folder/pids" | wc -l)" -lt 3 ]; do sleep 0.05; done
+                    exit 7
+                fi
+                exec sleep 600
+                """#,
+            then: #"""
+                until_count \#(starts.split(separator: " ").count); kill -TERM $pid; wait $pid
+                echo $(sort "$folder/pids")
+                """#)
+        #expect(run.lines == [starts], "\(run.errors)")
+    }
+
+    @Test func `SIGUSR1 and SIGUSR2 are passed on to children that have settled`() async throws {
+        let run = try await job(
+            "--settle 10ms",
+            child: #"""
+                trap 'echo one >>"$folder/signals"' USR1; trap 'echo two >>"$folder/signals"' USR2
+                echo $$ >>"$folder/pids"; while :; do sleep 0.05; done
+                """#,
+            then: #"""
+                until_count 1
+                # Repeated, since one that has not been up for long enough is not told.
+                until grep -qs one "$folder/signals"; do kill -USR1 $pid; sleep 0.05; done
+                until grep -qs two "$folder/signals"; do kill -USR2 $pid; sleep 0.05; done
+                kill -TERM $pid; wait $pid; echo "status $?"
+                """#)
+        #expect(run.lines == ["status 0"], "\(run.errors)")
+    }
+
+    @Test func `the process that ends orphans is replaced when it is killed`() async throws {
+        let run = try await job(
+            "--grace 200ms",
+            child: #"echo $$ >>"$folder/pids"; exec sleep 600"#,
+            then: #"""
+                watchdog() {
+                    for process in /proc/[0-9]*; do
+                        grep -qsz absurd-watchdog $process/cmdline && grep -qs "^PPid:[^0-9]*$pid\$" $process/status &&
+                            echo "${process#/proc/}"
+                    done
+                }
+                until_count 1; old=$(watchdog); kill -KILL $old
+                until [ -n "$(watchdog)" ] && [ "$(watchdog)" != "$old" ]; do sleep 0.05; done
+                # The new one has to know of the child that was there before.
+                kill -KILL $pid; wait $pid 2>/dev/null
+                child=$(cat "$folder/pids"); until_gone $child; alive $child || echo gone
+                """#)
+        #expect(run.lines == ["gone"], "\(run.errors)")
+        #expect(run.errors.contains("the process that ends orphaned children was lost"))
+    }
+
     @Test func `SIGTERM ends it well, the children before it`() async throws {
         let run = try await job(
             "-n 2",
@@ -99,9 +162,10 @@ struct SuperviseTests {
     @Test func `a second SIGTERM kills`() async throws {
         let run = try await job(
             "",
-            child: #"trap 'echo told' TERM; echo $$ >>"$folder/pids"; while :; do sleep 0.05; done"#,
+            child:
+                #"trap 'echo told >"$folder/told"' TERM; echo $$ >>"$folder/pids"; while :; do sleep 0.05; done"#,
             then: #"""
-                until_count 1; kill -TERM $pid; sleep 0.3; kill -TERM $pid; wait $pid; echo "status $?"
+                until_count 1; kill -TERM $pid; until [ -s "$folder/told" ]; do sleep 0.05; done; kill -TERM $pid; wait $pid; echo "status $?"
                 alive $(cat "$folder/pids") || echo gone
                 """#)
         #expect(run.lines.suffix(2) == ["status 137", "gone"])

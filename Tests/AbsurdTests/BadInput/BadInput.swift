@@ -14,7 +14,7 @@ enum BadInput {
     static let durations: [Duration] = [
         .zero, .nanoseconds(1), .seconds(-1), .seconds(Int64.min / 2), .seconds(Int64(Int32.max)),
         .seconds(Int64(Int32.max) + 1), .seconds(Int64.max / 2), .seconds(Int64.max), .days(3_652_500),
-        .days(3_652_501),
+        .days(3_652_501), .days(Int.max), .hours(UInt64.max), .minutes(Int.min),
     ]
 
     static let counts: [Int] = [0, -1, .min, .max, Int(Int32.max), Int(Int32.max) + 1]

@@ -38,6 +38,27 @@ struct TaskTests {
         }
     }
 
+    @Test func `an attempt that failed until a date is followed by one that is due then`() async throws {
+        try await withClient { client in
+            let task = try await client.spawn("t", params: nil)
+            let run = try #require(try await client.claimRuns(workerID: "me").first)
+            let date = Date.now.addingTimeInterval(3 * 3600)
+            #expect(try await client.fail(run, TaskFailure("broken", retry: .at(date))) == .sleeping)
+            let next = try await client.pool.query(
+                "select available_at from absurd.r_default where task_id = $1 and attempt = 2",
+                [.uuid(task.taskID.uuid)])
+            #expect(try next[0].decode(0, as: PostgresTimestamp.self) == PostgresTimestamp(date))
+
+            // A date in the past means at once.
+            _ = try await client.spawn("t", params: nil)
+            let other = try #require(try await client.claimRuns(workerID: "me").first)
+            let failure = TaskFailure("broken", retry: .at(.distantPast))
+            #expect(try await client.fail(other, failure) == .pending)
+            let again = try #require(try await client.claimRuns(workerID: "me").first)
+            #expect(again.info.taskID == other.info.taskID && again.info.attempt == 2)
+        }
+    }
+
     @Test func `a run that is given back is due at once, for the same attempt, and its old claim is gone`()
         async throws
     {

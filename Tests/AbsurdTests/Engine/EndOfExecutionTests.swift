@@ -49,16 +49,17 @@ struct EndOfExecutionTests {
         let logs = InMemoryLogHandler()
         let logger = Logger(label: "test") { _ in logs }
         let bodies = Mutex(0)
-        let calls = Mutex(0)
+        let lasted = Mutex(Duration.zero)
         let handler = Handler("loops") { context in
             _ = try await context.step("before") { 1 }
             _ = try? await context.awaitEvent("go")
-            while calls.withLock({
-                $0 += 1; return $0
-            }) < 6 {
+            let start = ContinuousClock.now
+            // Twelve calls, two more than the one at which the line is logged.
+            for _ in 1...6 {
                 _ = try? await context.step("before") { bodies.withLock { $0 += 1 } }
                 _ = try? await context.step("after") { bodies.withLock { $0 += 1 } }
             }
+            lasted.withLock { $0 = ContinuousClock.now - start }
             return .complete
         }
         try await withEngine([handler], logger: logger) { engine in
@@ -68,6 +69,8 @@ struct EndOfExecutionTests {
             #expect(try await task.snapshot()?.state == .sleeping)
         }
         #expect(bodies.withLock(\.self) == 0)
+        // Pauses double from 16 milliseconds at the fourth call to 512 at the ninth; then each is a second.
+        #expect(lasted.withLock(\.self) >= .milliseconds(3900))
         #expect(logs.entries.count { "\($0.message)".contains("execution has ended") } == 1)
     }
 

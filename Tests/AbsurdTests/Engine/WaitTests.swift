@@ -274,28 +274,40 @@ struct WaitTests {
         }
     }
 
-    @Test func `heartbeats renew a claim that is due for it, also inside a step`() async throws {
+    @Test(arguments: [false, true])
+    func `a heartbeat renews a claim that is due for it, also inside a step`(isInStep: Bool) async throws {
+        let (before, after) = (HoldPoint(), HoldPoint())
         let handler = Handler("beats") { context in
-            try await context.step("long") {
+            let beat: @Sendable () async throws -> Void = {
+                await before.arriveAndWait()
                 try await context.heartbeat(for: .hours(1))
+                await after.arriveAndWait()
             }
-            try await context.awaitEvent("end")
-            return .complete
-        }
-        let held = Handler("held") { context in
-            try await context.heartbeat(for: .hours(1))
-            try await context.step("hold") {
-                while !Task.isCancelled { try await Task.sleep(for: .milliseconds(5)) }
+            if isInStep {
+                try await context.step("long", beat)
+            } else {
+                try await beat()
             }
             return .complete
         }
-        try await withEngine([handler, held]) { engine in
-            let parked = try await engine.client.spawn("beats", params: nil)
-            try await engine.waitUntil(parked.taskID, is: .sleeping)
-            let task = try await engine.client.spawn("held", params: nil)
-            try await TestDatabase.current.wait(
-                until: "select max(claim_expires_at) > now() + interval '59 minutes' from absurd.r_default")
-            try await task.cancel()
+        try await withEngine([handler]) { engine in
+            defer {
+                before.open()
+                after.open()
+            }
+            let task = try await engine.client.spawn("beats", params: nil)
+            await before.untilArrived()
+            let first = try await engine.run("claim_expires_at", of: task.taskID, as: PostgresTimestamp.self)
+            before.open()
+            // Still inside the step, whose own record would renew the claim too.
+            await after.untilArrived()
+            let second = try await engine.run("claim_expires_at", of: task.taskID, as: PostgresTimestamp.self)
+            #expect(second > first)
+            let lastsAnHour: Bool = try await engine.run(
+                "claim_expires_at > now() + interval '59 minutes'", of: task.taskID)
+            #expect(lastsAnHour)
+            after.open()
+            _ = try await task.result(timeout: .seconds(60))
         }
     }
 }

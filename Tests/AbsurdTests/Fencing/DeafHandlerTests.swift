@@ -1,4 +1,5 @@
 import Absurd
+import Foundation
 import LibPQ
 import Synchronization
 import TestSupport
@@ -153,7 +154,8 @@ extension DeafHandlerTests.Cause {
 
 /// The durable calls of a handler.
 enum Call: String, CaseIterable, Sendable {
-    case step, completeStep, beginStep, setCheckpoint, heartbeat, sleep, awaitEvent, emitEvent, spawn
+    case step, completeStep, beginStep, setCheckpoint, heartbeat, sleep, sleepUntil, awaitEvent, emitEvent,
+        spawn
 }
 
 extension Call {
@@ -165,6 +167,7 @@ extension Call {
         case .setCheckpoint: try await context.setCheckpoint("late checkpoint", to: 1)
         case .heartbeat: try await context.heartbeat()
         case .sleep: try await context.sleep("late sleep", for: .hours(1))
+        case .sleepUntil: try await context.sleep("late sleep", until: Date(timeIntervalSince1970: 1e10))
         case .awaitEvent: try await context.awaitEvent("late event")
         case .emitEvent: try await context.emitEvent("late emission")
         case .spawn: try await context.spawn("late child", params: nil)

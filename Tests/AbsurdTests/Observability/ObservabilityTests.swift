@@ -190,6 +190,43 @@ struct ObservabilityTests {
         }
     }
 
+    @Test func `a subscriber that goes away is forgotten, and neither the others nor the worker notice`()
+        async throws
+    {
+        let broadcaster = EventBroadcaster()
+        let client = try makeClient()
+        try await client.createQueue("default")
+        let worker = try Worker(
+            client, queue: "default", handlers: [Handler("quick") { _ in .complete }], options: testOptions(),
+            name: "watched", store: PostgresRunStore(pool: client.pool), broadcaster: broadcaster,
+            slots: SlotCount(queue: "default"))
+        // Kept until the end, so that nothing but the cancellation of its reader can have ended it.
+        let cancelled = worker.events()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            do {
+                let dropped = worker.events()
+                group.addTask { try await worker.run() }
+                let point = HoldPoint()
+                await withTaskGroup(of: Void.self) { readers in
+                    readers.addTask { for await _ in cancelled { point.arrive() } }
+                    await point.untilArrived()
+                    readers.cancelAll()
+                }
+                let task = try await client.spawn("quick", params: nil)
+                try await dropped.first {
+                    if case .completed(let run, _) = $0 { run.taskID == task.taskID } else { false }
+                }
+                #expect(broadcaster.isObserved)
+            }
+            try await eventually("both are forgotten") { !broadcaster.isObserved }
+            let task = try await client.spawn("quick", params: nil)
+            _ = try await task.result(timeout: .seconds(60))
+            group.cancelAll()
+        }
+        await client.close()
+        #expect(cancelled.droppedCount == 0)
+    }
+
     @Test func `a handler logs with the ids of its run, and knows how long its claim lasts`() async throws {
         let logs = InMemoryLogHandler()
         let logger = Logger(label: "test") { _ in logs }

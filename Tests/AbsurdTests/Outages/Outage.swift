@@ -14,9 +14,9 @@ enum Outage: String, CaseIterable, Sendable {
     case diskFull = "the server's disk is full"
     case readOnly = "the server is read-only"
 
-    /// All of them take two minutes and a machine that has little else to do, so the ordinary run has three.
+    /// Those to be tested: what `ABSURD_TEST_OUTAGES` names (`failover,full`, or `all`), else three.
     ///
-    /// `ABSURD_TEST_OUTAGES` names others (`failover,full`), or `all`.
+    /// All of them take three minutes and a machine that has little else to do; `scripts/test` runs them by themselves.
     static var chosen: [Outage] {
         guard let names = ProcessInfo.processInfo.environment["ABSURD_TEST_OUTAGES"] else {
             return [.restart, .terminated, .cut]
@@ -34,13 +34,13 @@ enum Outage: String, CaseIterable, Sendable {
 
     var hasStandby: Bool { self == .failover || self == .silentFailover }
 
-    /// How soon after the server accepts work a task has to be completed.
+    /// How soon after the server accepts work each worker has to have recorded something.
     ///
     /// Promised are three seconds; one more is for the steps of the task and a machine with other work. A host that does
     /// not even refuse connections holds an attempt up for its `connect_timeout`, here two seconds.
     var recovery: Duration { self == .silentFailover ? .seconds(6) : .seconds(4) }
 
-    /// How often all connections of the client are broken: 8, that which listens and that of the beats.
+    /// How often all connections of a client are broken: 4, that which listens and that of the beats.
     ///
     /// While the server is full, some get through and are broken again.
     var breaks: Int { self == .terminated ? 4 : self == .full ? 2 : 1 }

@@ -39,6 +39,7 @@ final class PausingStore: RunStore {
     private let kind: WriteKind?
     private let counts = Mutex<[WriteKind: Int]>([:])
     private let lookCount = Mutex(0)
+    private let loadCount = Mutex(0)
 
     /// - Parameter kind: Nil only counts.
     init(_ base: PostgresRunStore, before kind: WriteKind?, holdsLoads: Bool = false) {
@@ -50,6 +51,8 @@ final class PausingStore: RunStore {
     var writes: [WriteKind: Int] { counts.withLock(\.self) }
     /// How often the worker has looked at its claims.
     var looks: Int { lookCount.withLock(\.self) }
+    /// How often the worker has loaded checkpoints, for however many runs at once.
+    var loads: Int { loadCount.withLock(\.self) }
 
     private func reach(_ kind: WriteKind) async {
         let isFirst = counts.withLock { counts in
@@ -68,6 +71,7 @@ final class PausingStore: RunStore {
     func checkReadiness(queue: String) async throws { try await base.checkReadiness(queue: queue) }
 
     func loadCheckpoints(queue: String, runs: [RunID]) async throws -> [RunID: [String: JSONText?]] {
+        loadCount.withLock { $0 += 1 }
         await load.arriveAndWait()
         return try await base.loadCheckpoints(queue: queue, runs: runs)
     }

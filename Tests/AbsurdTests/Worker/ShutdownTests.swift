@@ -19,6 +19,50 @@ struct ShutdownTests {
         #expect(run.state == "completed" && run.attempt == 1)
     }
 
+    @Test func `a worker in its grace period claims nothing, although it has room and work is due`()
+        async throws
+    {
+        let point = HoldPoint()
+        let others = Atomic<Int>(0)
+        let holding = Handler("holding") { context in
+            await point.arriveAndWait()
+            // Each is a round trip, in which a worker that went on would claim.
+            for number in 0..<30 { try await context.step("step \(number)") { number } }
+            return .complete
+        }
+        let other = Handler("other") { _ in
+            others.add(1, ordering: .relaxed)
+            return .complete
+        }
+        let (client, producer) = (try makeClient(), try makeClient())
+        try await client.createQueue("default")
+        let options = testOptions {
+            $0.concurrency = 4
+            $0.pollInterval = .milliseconds(1)
+            $0.shutdownGrace = .minutes(5)
+        }
+        let pool = try WorkerPool(client, handlers: [holding, other], options: options)
+        let held = try await client.spawn("holding", params: nil)
+        try await testGracefulShutdown { trigger in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await pool.run() }
+                await point.untilArrived()
+                trigger.triggerGracefulShutdown()
+                for _ in 0..<8 { _ = try await producer.spawn("other", params: nil) }
+                point.open()
+                try await group.waitForAll()
+            }
+        }
+        #expect(others.load(ordering: .relaxed) == 0)
+        #expect(try await producer.awaitTask(held.taskID).state == .completed)
+        let rows = try await producer.pool.query(
+            "select count(*) from absurd.r_default where state = 'pending' and attempt = 1 and claimed_by is null"
+        )
+        #expect(try rows[0].decode(0, as: Int.self) == 8)
+        await client.close()
+        await producer.close()
+    }
+
     @Test func `a handler that outlives the grace period is cancelled and its run given back unspent`()
         async throws
     {
@@ -52,13 +96,17 @@ struct ShutdownTests {
     }
 
     @Test func `a write that is under way at the end of the grace period is recorded`() async throws {
-        let point = HoldPoint()
+        let cancelled = HoldPoint()
         let blocker = try await TestDatabase.current.connect()
         let handler = Handler("writes") { context in
-            // The lock holds the checkpoint's statement while the shutdown proceeds.
-            try await context.step("charge") {
-                try await blocker.execute(script: "begin; lock table absurd.c_default in exclusive mode")
-                return 1
+            _ = try await withTaskCancellationHandler {
+                // The lock holds the checkpoint's statement while the shutdown proceeds.
+                try await context.step("charge") {
+                    try await blocker.execute(script: "begin; lock table absurd.c_default in exclusive mode")
+                    return 1
+                }
+            } onCancel: {
+                cancelled.arrive()
             }
             try await context.step("never") { 2 }
             return .complete
@@ -77,6 +125,8 @@ struct ShutdownTests {
                             and datname = current_database())
                         """)
                 trigger.triggerGracefulShutdown()
+                // The grace period is over, and the worker stops its handlers.
+                await cancelled.untilArrived()
                 try await blocker.execute(script: "commit")
                 try await group.waitForAll()
             }
@@ -89,7 +139,46 @@ struct ShutdownTests {
         #expect(try run.decode(1, as: Int32.self) == 1)
         #expect(try run.decode(2, as: Bool.self))
         await client.close()
-        point.open()
+    }
+
+    @Test func `a run is not given back before its write that is under way has its answer`() async throws {
+        let cancelled = HoldPoint()
+        let handler = Handler("writes") { context in
+            _ = try await withTaskCancellationHandler {
+                try await context.step("charge") { 1 }
+            } onCancel: {
+                cancelled.arrive()
+            }
+            return .complete
+        }
+        let client = try makeClient()
+        try await client.createQueue("default")
+        let store = PausingStore(PostgresRunStore(pool: client.pool), before: .checkpoint)
+        let pool = try WorkerPool(
+            client, queue: "default", handlers: [handler], options: testOptions(), store: store)
+        _ = try await client.spawn("writes", params: nil)
+        try await testGracefulShutdown { trigger in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                defer { store.pause.open() }
+                group.addTask { try await pool.run() }
+                await store.pause.untilArrived()
+                trigger.triggerGracefulShutdown()
+                await cancelled.untilArrived()
+                // A round trip, in which a worker that did not wait would give the run back.
+                let run = try await client.pool.query("select state from absurd.r_default")[0]
+                #expect(try run.decode(0, as: String.self) == "running")
+                #expect(store.writes[.release] == nil)
+                store.pause.open()
+                try await group.waitForAll()
+            }
+        }
+        #expect(store.writes[.release] == 1)
+        let rows = try await client.pool.query("select checkpoint_name from absurd.c_default")
+        #expect(try rows.map { try $0.decode(0, as: String.self) } == ["charge"])
+        let run = try await client.pool.query("select state, attempt from absurd.r_default")[0]
+        #expect(try run.decode(0, as: String.self) == "pending")
+        #expect(try run.decode(1, as: Int32.self) == 1)
+        await client.close()
     }
 
     @Test func `cancelling a pool's task gives everything back at once`() async throws {

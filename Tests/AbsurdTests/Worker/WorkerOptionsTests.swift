@@ -22,7 +22,7 @@ struct WorkerOptionsTests {
         var description: String { name }
     }
 
-    static let brokenOptions = [
+    static let brokenOptions: [BrokenOption] = [
         BrokenOption("workers", "from 1 to 1000", "0") { $0.workers = 0 },
         BrokenOption("concurrency", "from 1 to 100000", "0") { $0.concurrency = 0 },
         BrokenOption("batchSize", "from 1 to 10000", "0") { $0.batchSize = 0 },
@@ -53,7 +53,29 @@ struct WorkerOptionsTests {
         BrokenOption("maxBackoff", "365 days", "9.2") { $0.maxBackoff = .seconds(Int64.max) },
         BrokenOption("shutdownGrace", "365 days", "9.2") { $0.shutdownGrace = .seconds(Int64.max) },
         BrokenOption("restartWindow", "365 days", "9.2") { $0.restartWindow = .seconds(Int64.max) },
+        BrokenOption("workers", "from 1 to 1000", "1001") { $0.workers = 1001 },
+        BrokenOption("concurrency", "from 1 to 100000", "100001") { $0.concurrency = 100_001 },
+        BrokenOption("batchSize", "from 1 to 10000", "10001") { $0.batchSize = 10_001 },
+        BrokenOption("claimTimeout", "from 1 second to 365 days", "31622400.0 seconds") {
+            $0.claimTimeout = .days(366)
+        },
+        BrokenOption("cancellationGrace", "from zero to 365 days", "-1.0 seconds") {
+            $0.cancellationGrace = .seconds(-1)
+        },
+        BrokenOption("cancellationGrace", "365 days", "9.2") { $0.cancellationGrace = .seconds(Int64.max) },
+        // Counted in bytes, of which the letter has two, and quoted as far as the fortieth character.
+        BrokenOption("workerID", "1 to 200 bytes without NUL", quoted("\u{E9}")) {
+            $0.workerID = String(repeating: "\u{E9}", count: 101)
+        },
+        BrokenOption("workerID", "1 to 200 bytes without NUL", "'a\u{0}b'") { $0.workerID = "a\u{0}b" },
+        BrokenOption("version", "1 to 200 bytes without NUL", "''") { $0.version = "" },
+        BrokenOption("version", "1 to 200 bytes without NUL", quoted("v")) {
+            $0.version = String(repeating: "v", count: 201)
+        },
+        BrokenOption("version", "1 to 200 bytes without NUL", "'a\u{0}b'") { $0.version = "a\u{0}b" },
     ]
+
+    private static func quoted(_ letter: String) -> String { "'\(String(repeating: letter, count: 40))'" }
 
     @Test(arguments: brokenOptions)
     func `an invalid option is refused when the worker is made, with its name, rule and value`(
@@ -79,7 +101,19 @@ struct WorkerOptionsTests {
         options.pollInterval = .days(365)
         options.maxBackoff = .days(365)
         options.shutdownGrace = .days(365)
+        options.cancellationGrace = .days(365)
+        options.claimTimeout = .days(365)
         options.restartWindow = .days(365)
+        try options.validate()
+    }
+
+    @Test func `the largest numbers and the longest names that are allowed are`() throws {
+        var options = WorkerOptions()
+        options.workers = 1000
+        options.concurrency = 100_000
+        options.batchSize = 10_000
+        options.workerID = String(repeating: "\u{E9}", count: 100)
+        options.version = String(repeating: "v", count: 200)
         try options.validate()
     }
 

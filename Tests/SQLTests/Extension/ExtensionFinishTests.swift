@@ -76,6 +76,54 @@ struct ExtensionFinishTests {
     }
 
     @Test(arguments: QueueVariant.all)
+    func `the attempt after a failed one is due by the strategy, after the delay or at the time given`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.setClock("2030-01-01 10:00:00+00")
+            let options = #"{"retry_strategy": {"kind": "fixed", "base_seconds": 3600}}"#
+            var claims: [ExtensionQueue.Claim] = []
+            for name in ["strategy", "delay", "time"] {
+                claims.append(try await queue.claimNew(name, options: options))
+            }
+            let states = try await queue.connection.query(
+                """
+                select task_state from absurd_swift.finish(
+                  $1, $2, $3, $4, $5, $6, $7,
+                  array[null, null, '2030-03-04 05:06:07.000008+00']::timestamptz[],
+                  array[null, 60, null]::double precision[]
+                ) order by position
+                """,
+                [
+                    .text(queue.name), .text(claims[0].worker), .uuidArray(claims.map(\.run)),
+                    .timestampArray(claims.map(\.token)), .textArray(claims.map { _ in "fail" }),
+                    .textArray(claims.map { _ in "{}" }), .textArray(claims.map { _ in nil }),
+                ]
+            ).map { try $0.decode(0, as: String.self) }
+            #expect(states == ["sleeping", "sleeping", "sleeping"])
+
+            let due = try await queue.connection.query(
+                """
+                select t.task_name || ' '
+                         || to_char(r.available_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')
+                  from absurd.r_q r join absurd.t_q t on t.task_id = r.task_id
+                 where r.attempt = 2 order by t.task_name
+                """
+            ).map { try $0.decode(0, as: String.self) }
+            #expect(
+                due == [
+                    "delay 2030-01-01 10:01:00.000000", "strategy 2030-01-01 11:00:00.000000",
+                    "time 2030-03-04 05:06:07.000008",
+                ])
+
+            try await queue.setClock("2030-03-04 05:06:07.000007+00")
+            #expect(try await queue.claim().map(\.taskName) == ["delay", "strategy"])
+            try await queue.setClock("2030-03-04 05:06:07.000008+00")
+            #expect(try await queue.claim().map(\.taskName) == ["time"])
+        }
+    }
+
+    @Test(arguments: QueueVariant.all)
     func `a sleep stores its checkpoint unless there is one, and a release spends no attempt`(
         _ variant: QueueVariant
     ) async throws {

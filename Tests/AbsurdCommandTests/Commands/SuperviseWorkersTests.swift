@@ -1,0 +1,62 @@
+import Absurd
+import LibPQ
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// `absurd supervise` with workers on a database, whose claims it gives back.
+@Suite(.database(.migrated), .timeLimit(.minutes(10)))
+struct SuperviseWorkersTests {
+    private static let worker = Command.folder + "/SupervisedWorker"
+
+    /// Supervises one worker with four runs, kills it, and returns what the command said when it gave up.
+    private func killingTheWorker(as user: String? = nil) async throws -> CommandRun {
+        let url = TestDatabase.current.connectionString
+        return try await withAbsurd(AbsurdConfiguration(url), logger: .quiet) { client in
+            try await client.createQueue("default")
+            for _ in 0..<4 { _ = try await client.spawn("first attempt hangs", params: nil) }
+            let address = user.map { url.replacing("postgres@", with: "\($0)@") } ?? url
+            async let run = Command.run(
+                ["supervise", "--max-restarts", "0", "--database", address, "--", Self.worker],
+                environment: ["ABSURD_DATABASE_URL": url])
+            try await eventually("the worker holds all runs") {
+                try await client.workers().first?.running == 4
+            }
+            let worker = try #require(try await client.workers().first)
+            kill(Int32(worker.processID), SIGKILL)
+            return try await run
+        }
+    }
+
+    private func runs() async throws -> [String] {
+        try await TestDatabase.current.connect().query(
+            "select attempt || ' ' || state from absurd.r_default order by 1"
+        ).map { try $0.decode(0) }
+    }
+
+    @Test func `what a killed child held goes back`() async throws {
+        let run = try await killingTheWorker()
+        #expect(run.status == 1)
+        #expect(run.errors.contains(": 4 claimed runs given back\n"), "\(run.errors)")
+        #expect(
+            try await runs() == Array(repeating: "1 failed", count: 4)
+                + Array(repeating: "2 pending", count: 4))
+    }
+
+    @Test func `a role that may not give claims back is told, and they are left to others`() async throws {
+        let role = "\(TestDatabase.current.name)_plain"
+        let admin = try await TestDatabase.current.connect()
+        try await admin.execute(script: "create role \(role) login")
+        let run = try await killingTheWorker(as: role)
+        try await admin.execute(script: "drop role \(role)")
+        #expect(
+            run.errors.contains(": its claims could not be given back and are taken over later: "),
+            "\(run.errors)")
+        #expect(try await runs() == Array(repeating: "1 running", count: 4))
+    }
+}
