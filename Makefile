@@ -19,7 +19,8 @@ build: setup ## Build everything, for debugging
 	swift build --build-tests
 
 .PHONY: examples
-examples: setup ## Build the examples and the command absurd into .build/debug
+examples: ## Build the examples and the command absurd into .build/debug
+	@scripts/setup --without-tests
 	scripts/build-examples
 
 .PHONY: test

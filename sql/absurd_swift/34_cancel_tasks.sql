@@ -48,10 +48,11 @@ begin
   -- Such a run needs no waiting: nobody but a claim that skips locked rows can be after it.
   execute format($sql$
     select array_agg(l.task_id)
-    from (
+    from (select distinct x.task_id from unnest($1) x(task_id) order by x.task_id) i
+    cross join lateral (
       select t.task_id
       from absurd.%2$I t
-      where t.task_id = any (array(select distinct x.task_id from unnest($1) x(task_id)))
+      where t.task_id = i.task_id
         and t.state in ('pending', 'sleeping', 'running')
         and ($3 or not exists (
           select from absurd.%1$I r
@@ -59,7 +60,6 @@ begin
             and (r.state in ('pending', 'sleeping', 'running')) is true
             and r.run_id <> all (coalesce($2, '{}'))
         ))
-      order by t.task_id
       for update of t %3$s
     ) l
     $sql$,
@@ -82,6 +82,7 @@ begin
         where c.task_id = i.task_id and (c.state in ('pending', 'sleeping', 'running')) is true
         offset 0
       ) o
+      -- Its state needs no second look: who changes that of an open run writes the task too, which is locked here.
       where r.run_id = o.run_id
     ),
     e as materialized (

@@ -70,6 +70,7 @@ begin
   if v_ended is not null then
     perform absurd_swift.wake_result_waits(p_queue, v_ended, p_runs, v_now);
   end if;
+  -- Each position is answered once at most: the runs are different ones, and each has one action.
   if coalesce(cardinality(v_positions), 0) < cardinality(p_runs) then
     foreach v_position in array coalesce(v_positions, '{}') loop
       v_answered[v_position] := true;

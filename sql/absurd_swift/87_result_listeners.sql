@@ -62,13 +62,12 @@ begin
     end if;
     execute format($sql$
       select array_agg(l.task_id)
-      from (
+      from (select distinct x.task_id from unnest($1) x(task_id) order by x.task_id) i
+      cross join lateral (
         select t.task_id
         from absurd.%1$I t
-        where t.task_id = any (array(select distinct x.task_id from unnest($1) x(task_id)))
-          and t.state in ('pending', 'running', 'sleeping')
-        order by t.task_id
-        for share of t skip locked
+        where t.task_id = i.task_id and t.state in ('pending', 'running', 'sleeping')
+        for share skip locked
       ) l
       $sql$,
       't_' || p_queue

@@ -48,7 +48,8 @@ extension AbsurdClient {
     ) async throws -> CleanupReport {
         try validateQueueName(queue)
         guard limit >= 1, limit <= Int(Int32.max) else {
-            throw AbsurdError.invalidArgument("the limit of a cleanup must be at least 1, and is \(limit)")
+            throw AbsurdError.invalidArgument(
+                "the limit of a cleanup must be from 1 to \(Int32.max), and is \(limit)")
         }
         let seconds = Int64(try age.wholeSeconds("the age for a cleanup"))
         let rows = try await query(

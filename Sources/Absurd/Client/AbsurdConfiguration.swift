@@ -42,12 +42,12 @@ public struct AbsurdConfiguration: Sendable {
 
     /// How long one statement may take before it is cancelled.
     ///
-    /// At least one second. Defaults to 30 seconds.
+    /// From one second to 365 days. Defaults to 30 seconds.
     public var statementTimeout: Duration = .seconds(30)
 
     /// How long opening a connection may take.
     ///
-    /// At least one second. Defaults to 10 seconds.
+    /// From one second to 365 days. Defaults to 10 seconds.
     public var connectTimeout: Duration = .seconds(10)
 
     /// Shown in `pg_stat_activity`.
@@ -96,9 +96,9 @@ extension AbsurdConfiguration {
                 .invalidConfiguration, "maxConnections must be at least 1, and is \(maxConnections)")
         }
         for (name, value) in [("statementTimeout", statementTimeout), ("connectTimeout", connectTimeout)] {
-            guard value >= .seconds(1) else {
+            guard (.seconds(1) ... .days(365)).contains(value) else {
                 throw AbsurdError(
-                    .invalidConfiguration, "\(name) must be at least one second, and is \(value)")
+                    .invalidConfiguration, "\(name) must be from one second to 365 days, and is \(value)")
             }
         }
         var configuration = PostgresConfiguration(connectionString: connectionString)

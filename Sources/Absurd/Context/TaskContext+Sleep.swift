@@ -25,7 +25,7 @@ extension TaskContext {
     /// - Throws: As ``sleep(_:for:)``; the date has to be within 10,000 years of 1970.
     public func sleep(_ name: String = "$sleep", until date: Date) async throws {
         guard abs(date.timeIntervalSince1970) < Duration.longestStored.inSeconds else {
-            throw AbsurdError.invalidArgument("a sleep must end within 10,000 years of now")
+            throw AbsurdError.invalidArgument("a sleep must end within 10,000 years of 1970")
         }
         let end = PostgresTimestamp(date)
         try await sleep(name, until: end, due: .at(end))

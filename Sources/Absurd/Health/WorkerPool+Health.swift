@@ -22,11 +22,12 @@ extension WorkerPool {
             })
     }
 
-    /// The same, after asking the database one question, which may take that long.
+    /// The same, after asking the database one question, which may take that long, and a day at most.
     ///
     /// For a probe that shall not be ready while the database is away and all handlers compute, so that nothing else
     /// would be noticed.
     public func checkHealth(within limit: Duration = .seconds(2)) async -> PoolHealth {
+        let limit = min(max(limit, .zero), .days(1))
         let problem: HealthProblem? = await withTaskGroup(of: HealthProblem?.self) { [client] group in
             group.addTask {
                 do {

@@ -95,7 +95,21 @@ struct WorkersTests {
             try await soon("all are held") { try await count("running", client) == 8 }
             supervised.supervisor.kill()
             // The claims would last ten minutes, and nobody else is there to notice.
-            try await soon("all are back") { try await count("pending", attempt: 2, client) == 8 }
+            try await soon("the claims of both were given back, or that took too long") {
+                supervised.events.count { event in
+                    switch event {
+                    case .claimsGivenBack, .claimsNotGivenBack: true
+                    default: false
+                    }
+                } == 2
+            }
+            let back = supervised.events.reduce(0) { runs, event in
+                if case .claimsGivenBack(_, _, let more) = event { runs + more } else { runs }
+            }
+            #expect(try await count("pending", attempt: 2, client) == back)
+            for case .claimsNotGivenBack(_, _, let reason) in supervised.events {
+                #expect(reason == "no answer within 1 s")
+            }
         }
     }
 

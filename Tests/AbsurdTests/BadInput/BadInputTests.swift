@@ -274,6 +274,31 @@ struct BadInputTests {
         }
     }
 
+    @Test func `timeouts of the configuration are within their limits or refused by name`() async throws {
+        for duration in BadInput.durations {
+            for (name, path) in [
+                ("statementTimeout", \AbsurdConfiguration.statementTimeout),
+                ("connectTimeout", \.connectTimeout),
+            ] {
+                var configuration = AbsurdConfiguration(TestDatabase.current.connectionString)
+                configuration[keyPath: path] = duration
+                guard duration < .seconds(1) || duration > .days(365) else {
+                    try await withAbsurd(configuration, logger: .quiet) { _ = try await $0.query("select 1") }
+                    continue
+                }
+                let error = #expect(throws: AbsurdError.self) {
+                    try AbsurdClient(configuration, logger: .quiet)
+                }
+                #expect(
+                    error?.message == "\(name) must be from one second to 365 days, and is \(duration)")
+            }
+            let client = try makeClient()
+            let pool = try WorkerPool(client, handlers: [Handler("t") { _ in .complete }])
+            #expect(await pool.checkHealth(within: duration).problems.contains { $0.code == .notRunning })
+            await client.close()
+        }
+    }
+
     @Test func `any document comes back as it was or is refused with one clear error`() async throws {
         try await BadInputScene.with { scene async throws in
             let client = scene.client

@@ -56,9 +56,13 @@ struct ShutdownTests {
         #expect(others.load(ordering: .relaxed) == 0)
         #expect(try await producer.awaitTask(held.taskID).state == .completed)
         let rows = try await producer.pool.query(
-            "select count(*) from absurd.r_default where state = 'pending' and attempt = 1 and claimed_by is null"
-        )
-        #expect(try rows[0].decode(0, as: Int.self) == 8)
+            """
+            select count(*) as pending, count(started_at) as touched from absurd.r_default
+             where state = 'pending' and attempt = 1 and claimed_by is null
+            """)
+        #expect(try rows[0].decode("pending", as: Int.self) == 8)
+        // A claim that was under way, for the three free slots, may have got some and given them back.
+        #expect(try rows[0].decode("touched", as: Int.self) <= 3)
         await client.close()
         await producer.close()
     }
