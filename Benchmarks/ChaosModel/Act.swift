@@ -17,7 +17,6 @@ package indirect enum Act: Codable, Sendable {
     case fail(attempts: Int)
     /// Executes for longer than its time limit while the attempt's number is not above this one.
     case overrun(attempts: Int)
-
 }
 
 /// How a task has to end, which is also its name.

@@ -119,6 +119,7 @@ struct FenceTests {
         case .sleep: try await context.sleep(for: .hours(1))
         case .complete: return .complete("A")
         case .fail: throw TaskFailure("A", retry: .never)
+        // Until it is cancelled.
         case .release: try? await Task.sleep(for: .seconds(600))
         case .putOff: break
         }

@@ -32,6 +32,24 @@ struct WakeUpTests {
         }
     }
 
+    /// A queue that others have made, so that it has no trigger before a worker serves it.
+    private func makeForeignQueue() async throws -> PostgresConnection {
+        let connection = try await TestDatabase.current.connect()
+        try await connection.query("select absurd.create_queue('foreign')")
+        return connection
+    }
+
+    /// The same as ``withSleepyEngine(_:listens:options:_:)`` for that queue, which is not armed at once.
+    private func withForeignEngine(_ body: @Sendable @escaping (Engine) async throws -> Void) async throws {
+        let options = testOptions {
+            $0.pollInterval = .hours(1)
+            $0.maxBackoff = .hours(1)
+        }
+        try await withEngine(
+            [echo], queue: "foreign", options: options,
+            configuration: { $0.fallbackInterval = .hours(1) }, body)
+    }
+
     /// The session that holds the queue's lock.
     private func armedSessions() async throws -> [Int32] {
         let connection = try await TestDatabase.current.connect()
@@ -201,16 +219,8 @@ struct WakeUpTests {
     }
 
     @Test func `a queue made by others gets its trigger when a worker serves it`() async throws {
-        let client = try makeClient()
-        _ = try await client.pool.query("select absurd.create_queue('foreign')")
-        await client.close()
-        let options = testOptions {
-            $0.pollInterval = .hours(1)
-            $0.maxBackoff = .hours(1)
-        }
-        try await withEngine(
-            [echo], queue: "foreign", options: options, configuration: { $0.fallbackInterval = .hours(1) }
-        ) { engine in
+        _ = try await makeForeignQueue()
+        try await withForeignEngine { engine in
             let task = try await engine.client.spawn("echo", params: 1, on: "foreign")
             #expect(try await task.result() == 1)
         }
@@ -220,18 +230,9 @@ struct WakeUpTests {
     func `a worker that could not make the trigger tries again a second later, however seldom it polls`()
         async throws
     {
-        let client = try makeClient()
-        _ = try await client.pool.query("select absurd.create_queue('foreign')")
-        await client.close()
-        let writer = try await TestDatabase.current.connect()
+        let writer = try await makeForeignQueue()
         try await writer.execute(script: "begin; lock table absurd.r_foreign in row exclusive mode")
-        let options = testOptions {
-            $0.pollInterval = .hours(1)
-            $0.maxBackoff = .hours(1)
-        }
-        try await withEngine(
-            [echo], queue: "foreign", options: options, configuration: { $0.fallbackInterval = .hours(1) }
-        ) { engine in
+        try await withForeignEngine { engine in
             // The writer's own transaction would see the same activity all the time.
             let observer = try await TestDatabase.current.connect()
             func waits() async throws -> Bool {
@@ -253,9 +254,7 @@ struct WakeUpTests {
     @Test func `a worker that made the trigger while another one did tries again a second later`()
         async throws
     {
-        let client = try makeClient()
-        _ = try await client.pool.query("select absurd.create_queue('foreign')")
-        let connection = try await TestDatabase.current.connect()
+        let connection = try await makeForeignQueue()
         // As Postgres answers who changes the same row of its catalogue as somebody else.
         try await connection.execute(
             script: """
@@ -269,14 +268,7 @@ struct WakeUpTests {
                   perform absurd_swift.make_triggers_indeed(p_queue);
                 end $$
                 """)
-        await client.close()
-        let options = testOptions {
-            $0.pollInterval = .hours(1)
-            $0.maxBackoff = .hours(1)
-        }
-        try await withEngine(
-            [echo], queue: "foreign", options: options, configuration: { $0.fallbackInterval = .hours(1) }
-        ) { engine in
+        try await withForeignEngine { engine in
             try await waitUntilArmed(engine)
             let rows = try await engine.rows("select last_value from attempts")
             #expect(try rows[0].decode(0, as: Int.self) == 2)
