@@ -15,6 +15,14 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
         case askAgain
     }
 
+    /// For how long a connection is lent.
+    enum Term: Sendable {
+        /// For statements that the library sends one after the other.
+        case short
+        /// For as long as the code of somebody else likes. These leave one connection to the others, unless there is only one.
+        case long
+    }
+
     struct Idle: Sendable {
         var connection: Connection
         var since: Instant
@@ -22,6 +30,7 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
 
     private struct Waiter: Sendable {
         var ticket: Ticket
+        var term: Term
         /// Earlier arrivals go first, however often they had to wait again.
         var arrival: UInt64
         /// When it first had to wait.
@@ -34,6 +43,8 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
     private(set) var idle: [Idle] = []
     private(set) var inUse = 0
     private(set) var connecting = 0
+    /// How many connections are lent, or being made, for long.
+    private var longTerm = 0
     private(set) var isClosed = false
     /// Failed attempts to connect since the last one that succeeded.
     private(set) var failures = 0
@@ -61,20 +72,21 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
     }
 
     /// What the caller may do at once; nil when it has to wait.
-    mutating func ask(arrival: UInt64, now: Instant) -> Grant? {
+    mutating func ask(arrival: UInt64, term: Term = .short, now: Instant) -> Grant? {
         if isClosed { return .closed }
-        if let first = queue.first, first.arrival < arrival { return nil }
-        return next(now: now)
+        if queue.contains(where: { $0.arrival < arrival && mayTake($0.term) }) { return nil }
+        return next(term, now: now)
     }
 
     /// Queues a caller that has to wait; returns whom to wake.
     ///
     /// - Parameter since: When it first asked, if that was before now.
     mutating func enqueue(
-        _ ticket: Ticket, arrival: UInt64, knownRetry: Instant?, since: Instant? = nil, now: Instant
+        _ ticket: Ticket, arrival: UInt64, term: Term = .short, knownRetry: Instant?, since: Instant? = nil,
+        now: Instant
     ) -> [Ticket] {
         let waiter = Waiter(
-            ticket: ticket, arrival: arrival, since: since ?? now, knownRetry: knownRetry)
+            ticket: ticket, term: term, arrival: arrival, since: since ?? now, knownRetry: knownRetry)
         let position = queue.firstIndex { $0.arrival > arrival } ?? queue.endIndex
         queue.insert(waiter, at: position)
         return serve(now: now)
@@ -104,22 +116,29 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
         return serve(now: now)
     }
 
-    mutating func connectFailed(_ error: PostgresError, retryAt: Instant, now: Instant) -> [Ticket] {
+    mutating func connectFailed(
+        _ error: PostgresError, term: Term = .short, retryAt: Instant, now: Instant
+    ) -> [Ticket] {
         connecting -= 1
+        ended(term)
         failures += 1
         lastFailure = error
         self.retryAt = retryAt
         return serve(now: now)
     }
 
-    mutating func connectAbandoned(now: Instant) -> [Ticket] {
+    mutating func connectAbandoned(term: Term = .short, now: Instant) -> [Ticket] {
         connecting -= 1
+        ended(term)
         return serve(now: now)
     }
 
     /// Takes a connection back; nil is one that has been closed.
-    mutating func giveBack(_ connection: Connection?, now: Instant) -> (wake: [Ticket], close: Connection?) {
+    mutating func giveBack(
+        _ connection: Connection?, term: Term = .short, now: Instant
+    ) -> (wake: [Ticket], close: Connection?) {
         inUse -= 1
+        ended(term)
         guard let connection else { return (serve(now: now), nil) }
         if isClosed { return ([], connection) }
         idle.append(Idle(connection: connection, since: now))
@@ -142,16 +161,16 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
         return (tickets, idle.map(\.connection))
     }
 
-    /// Hands out what is there, in order of arrival.
+    /// Hands out what is there, in order of arrival; who wants one for long is passed over while that may not be.
     private mutating func serve(now: Instant) -> [Ticket] {
         var woken: [Ticket] = []
-        while let first = queue.first, let grant = next(now: now) {
-            queue.removeFirst()
+        while let place = firstInTurn, let grant = next(queue[place].term, now: now) {
+            let first = queue.remove(at: place)
             grants[first.ticket] = grant
             woken.append(first.ticket)
         }
         // The first waiter makes the next attempt, so it must know when that is due.
-        if let first = queue.first, let retryAt, hasRoom, first.knownRetry != retryAt,
+        if let first = firstInTurn.map({ queue[$0] }), let retryAt, hasRoom, first.knownRetry != retryAt,
             grants[first.ticket] == nil
         {
             grants[first.ticket] = .askAgain
@@ -162,16 +181,28 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
 
     private var hasRoom: Bool { open + connecting < maxConnections }
 
-    private mutating func next(now: Instant) -> Grant? {
+    private var firstInTurn: Int? { queue.firstIndex { mayTake($0.term) } }
+
+    private func mayTake(_ term: Term) -> Bool {
+        term == .short || longTerm < max(1, maxConnections - 1)
+    }
+
+    private mutating func began(_ term: Term) { if term == .long { longTerm += 1 } }
+    private mutating func ended(_ term: Term) { if term == .long { longTerm -= 1 } }
+
+    private mutating func next(_ term: Term, now: Instant) -> Grant? {
+        guard mayTake(term) else { return nil }
         // The connection used last is the one most surely alive; the others may become superfluous.
         if let last = idle.popLast() {
             inUse += 1
+            began(term)
             return .lend(last.connection)
         }
         guard hasRoom else { return nil }
         // After a failure one attempt at a time, and not before its time.
         if failures > 0, connecting > 0 || retryAt.map({ now < $0 }) ?? false { return nil }
         connecting += 1
+        began(term)
         return .connect
     }
 }

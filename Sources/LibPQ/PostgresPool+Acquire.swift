@@ -4,6 +4,7 @@ import Synchronization
 /// How a caller waits for a connection.
 struct AcquireManner: Sendable {
     let timeout: Duration
+    var term = PostgresPool.State.Term.short
     let start = ContinuousClock.now
     /// Whether a cancelled task waits no longer.
     var isCancellable = true
@@ -23,7 +24,7 @@ extension PostgresPool {
             case .askAgain: continue
             case .lend(let connection):
                 if await isAlive(connection) { return noted(connection) }
-                await giveBack(connection)
+                await giveBack(connection, manner.term)
             case .connect:
                 if let connection = try await connect(manner) {
                     return noted(connection)
@@ -51,19 +52,23 @@ extension PostgresPool {
         }
     }
 
-    func giveBack(_ connection: PostgresConnection) async {
+    func giveBack(_ connection: PostgresConnection, _ term: State.Term) async {
         lent.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) }
         let isReusable = connection.condition.isClean
         // Closed before its place is given to somebody else, so that the bound holds on the server too.
         if !isReusable { await connection.close() }
-        let (wake, close) = state.withLock { $0.giveBack(isReusable ? connection : nil, now: .now) }
+        let (wake, close) = state.withLock {
+            $0.giveBack(isReusable ? connection : nil, term: term, now: .now)
+        }
         self.wake(wake)
         await close?.close()
     }
 
     /// Waits for the caller's turn, unless it is there.
     private func nextGrant(_ arrival: UInt64, _ manner: AcquireManner) async throws -> State.Grant {
-        let (grant, retryAt) = state.withLock { ($0.ask(arrival: arrival, now: .now), $0.retryAt) }
+        let (grant, retryAt) = state.withLock {
+            ($0.ask(arrival: arrival, term: manner.term, now: .now), $0.retryAt)
+        }
         if let grant { return grant }
 
         let readiness = try Readiness.shared()
@@ -76,25 +81,27 @@ extension PostgresPool {
             ticket = token
             wake(
                 state.withLock {
-                    $0.enqueue(token, arrival: arrival, knownRetry: retryAt, since: manner.start, now: .now)
+                    $0.enqueue(
+                        token, arrival: arrival, term: manner.term, knownRetry: retryAt, since: manner.start,
+                        now: .now)
                 })
         }
         let settled = ticket.flatMap { ticket in state.withLock { $0.settle(ticket) } }
         if wakeup == .cancelled {
-            await decline(settled)
+            await decline(settled, manner.term)
             throw PostgresError(.cancelled, "cancelled while waiting for a connection")
         }
         if let settled { return settled }
         if ContinuousClock.now < manner.deadline { return .askAgain }
-        await decline(nil)
+        await decline(nil, manner.term)
         throw timedOut(manner)
     }
 
     /// Leaves for good, and gives back what was granted meanwhile.
-    private func decline(_ grant: State.Grant?) async {
+    private func decline(_ grant: State.Grant?, _ term: State.Term) async {
         switch grant {
-        case .lend(let connection): await giveBack(connection)
-        case .connect: wake(state.withLock { $0.connectAbandoned(now: .now) })
+        case .lend(let connection): await giveBack(connection, term)
+        case .connect: wake(state.withLock { $0.connectAbandoned(term: term, now: .now) })
         case .closed, .askAgain, nil: wake(state.withLock { $0.left(now: .now) })
         }
     }
@@ -109,7 +116,10 @@ extension PostgresPool {
         } catch let error as PostgresError where error.code != .cancelled {
             let failures = state.withLock { $0.failures } + 1
             let retryAt = ContinuousClock.now + Self.pause(afterFailures: failures)
-            wake(state.withLock { $0.connectFailed(error, retryAt: retryAt, now: .now) })
+            wake(
+                state.withLock {
+                    $0.connectFailed(error, term: manner.term, retryAt: retryAt, now: .now)
+                })
             logger.debug("no connection", metadata: ["error": "\(error)", "failures": "\(failures)"])
             guard error.isTransientConnectionFailure else { throw error }
             let isUnknownServer = error.sqlState == nil && !state.withLock { $0.hasConnected }
@@ -119,7 +129,7 @@ extension PostgresPool {
             guard !manner.isRepeated else { throw error }
             return nil
         } catch {
-            wake(state.withLock { $0.connectAbandoned(now: .now) })
+            wake(state.withLock { $0.connectAbandoned(term: manner.term, now: .now) })
             throw error
         }
     }

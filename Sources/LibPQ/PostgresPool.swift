@@ -24,7 +24,7 @@ package final class PostgresPool: Service, Sendable {
         self.state = Mutex(State(maxConnections: configuration.maxConnections))
     }
 
-    /// Lends a connection to `body`.
+    /// Lends a connection to `body`, which only sends statements: it does not run on the threads that the caller prefers.
     ///
     /// - Throws: `poolTimedOut` when none became free within ``PostgresConfiguration/acquireTimeout``, with
     ///   the last failed attempt to connect as `underlying`; `connectionFailed` at once when the server
@@ -32,14 +32,26 @@ package final class PostgresPool: Service, Sendable {
     package func withConnection<Result>(
         _ body: (PostgresConnection) async throws -> Result
     ) async throws -> Result {
-        try await withConnection(AcquireManner(timeout: configuration.acquireTimeout), body)
+        try await onSharedThreads {
+            try await withConnection(AcquireManner(timeout: configuration.acquireTimeout), body)
+        }
     }
 
-    /// Lends a connection to `body` inside a transaction; see ``PostgresConnection/withTransaction(_:)``.
+    /// Lends a connection to `body`, which only sends statements, inside a transaction; see
+    /// ``PostgresConnection/withTransaction(_:)``.
     package func withTransaction<Result>(
         _ body: (PostgresConnection) async throws -> Result
     ) async throws -> Result {
         try await withConnection { try await $0.withTransaction(body) }
+    }
+
+    /// The same for code that is not the library's: it runs where its caller does, and takes as long as it likes. So one
+    /// connection is left to all others, unless there is only one.
+    package func withTransactionOfCaller<Result>(
+        _ body: (PostgresConnection) async throws -> Result
+    ) async throws -> Result {
+        let manner = AcquireManner(timeout: configuration.acquireTimeout, term: .long)
+        return try await withConnection(manner) { try await $0.withTransaction(body) }
     }
 
     /// Runs one statement on any connection; see
@@ -58,10 +70,12 @@ package final class PostgresPool: Service, Sendable {
         let manner = AcquireManner(
             timeout: acquireTimeout ?? configuration.acquireTimeout, isCancellable: isCancellable,
             isRepeated: isRepeatable)
-        return try await withConnection(manner) {
-            try await $0.query(
-                sql, parameters, timeout: timeout, isCancellable: isCancellable, isRepeatable: isRepeatable,
-                asksToCancel: asksToCancel)
+        return try await onSharedThreads {
+            try await withConnection(manner) {
+                try await $0.query(
+                    sql, parameters, timeout: timeout, isCancellable: isCancellable,
+                    isRepeatable: isRepeatable, asksToCancel: asksToCancel)
+            }
         }
     }
 
@@ -94,10 +108,10 @@ package final class PostgresPool: Service, Sendable {
         do {
             result = try await body(connection)
         } catch {
-            await giveBack(connection)
+            await giveBack(connection, manner.term)
             throw error
         }
-        await giveBack(connection)
+        await giveBack(connection, manner.term)
         return result
     }
 }

@@ -1,3 +1,4 @@
+import LibPQ
 import Synchronization
 
 /// Sends the rows of concurrent callers together, one statement at a time.
@@ -63,7 +64,7 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
             return (seat, queue.join(row, bytes: bytes, ticket: seat))
         }
         guard let (seat, number) = place else {
-            return try await offHandlerThreads { try await sendTogether(row, bytes).get() }
+            return try await onSharedThreads { try await sendTogether(row, bytes).get() }
         }
         let turn = await withTaskCancellationHandler {
             await seat.turn()

@@ -20,6 +20,8 @@ public struct AbsurdConfiguration: Sendable {
     /// carries the signs of life while workers run. So count two more for a process with workers, and one more for
     /// others, against the server's `max_connections`.
     ///
+    /// All but one of them, unless it is the only one, can be held by ``AbsurdClient/withTransaction(_:)``.
+    ///
     /// At least 1. Defaults to 8.
     public var maxConnections = 8
 

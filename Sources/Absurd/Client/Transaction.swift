@@ -11,14 +11,16 @@ public struct Transaction: Sendable {
 extension AbsurdClient {
     /// Runs `body` in a transaction: all of it happens, or nothing.
     ///
-    /// Committed when `body` returns, rolled back when it throws. Holds one connection meanwhile, so keep it short.
+    /// Committed when `body` returns, rolled back when it throws. Holds one connection meanwhile, so keep it short. One of
+    /// ``AbsurdConfiguration/maxConnections`` is left to workers and other calls, so one transaction less than that is
+    /// open at a time, though at least one. Others wait for their turn, for at most 30 seconds.
     ///
-    /// - Throws: What `body` throws; ``AbsurdError``, with the code `connectionLost` when it is unknown whether the
-    ///   commit took effect.
+    /// - Throws: What `body` throws; ``AbsurdError``, with the codes `connectionFailed` when no connection was to be had,
+    ///   and `connectionLost` when it is unknown whether the commit took effect.
     @discardableResult
     public func withTransaction<Result>(_ body: (Transaction) async throws -> Result) async throws -> Result {
         try await translatingErrors {
-            try await pool.withTransaction { connection in
+            try await pool.withTransactionOfCaller { connection in
                 try await body(Transaction(connection: connection, client: self))
             }
         }

@@ -99,15 +99,3 @@ extension HandlerThreads {
         }
     }
 }
-
-/// Runs code of the library that a handler has called so that it goes on without the handlers' threads.
-///
-/// For what others wait for too, such as a statement that carries several callers' rows: whoever sends it must not have
-/// to wait for a handler that computes before it can take the answer.
-package func offHandlerThreads<Value>(_ body: () async throws -> Value) async rethrows -> Value {
-    let handlers = HandlerThreads.shared.asUnownedTaskExecutor()
-    guard withUnsafeCurrentTask(body: { $0?.unownedTaskExecutor == handlers }) else {
-        return try await body()
-    }
-    return try await withTaskExecutorPreference(globalConcurrentExecutor) { try await body() }
-}

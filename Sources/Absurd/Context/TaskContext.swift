@@ -1,3 +1,4 @@
+import LibPQ
 public import Logging
 import Synchronization
 
@@ -196,7 +197,7 @@ extension TaskContext {
             case .wait:
                 try Task.checkCancellation()
                 await changes.waitUnlessCancelled(after: ticket)
-            case .mine: return try await offHandlerThreads { try await sendParking(send) }
+            case .mine: return try await onSharedThreads { try await sendParking(send) }
             }
         }
     }

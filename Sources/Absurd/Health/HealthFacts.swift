@@ -167,7 +167,7 @@ extension HealthFacts {
         return [
             HealthProblem(
                 .connectionsExhausted,
-                "all \(connections.inUse) connections are in use; callers waiting: \(connections.waiting), the first for "
+                "\(connections.inUse) connections are in use; callers waiting: \(connections.waiting), the first for "
                     + "\(waiting); raise maxConnections, or shorten transactions")
         ]
     }

@@ -173,6 +173,42 @@ struct PoolStateTests {
         #expect(state.idle.isEmpty)
     }
 
+    @Test func `what is lent for long leaves one connection to the others`() {
+        var state = State(maxConnections: 3)
+        for _ in 1...2 {
+            #expect(state.ask(arrival: state.arrive(), term: .long, now: start).isConnect)
+            #expect(state.connected(now: start) == [])
+        }
+        let long = state.arrive()
+        #expect(state.ask(arrival: long, term: .long, now: start) == nil)
+        #expect(state.enqueue(10, arrival: long, term: .long, knownRetry: nil, now: start) == [])
+        // Who came later does not wait for it.
+        #expect(state.ask(arrival: state.arrive(), now: start).isConnect)
+        #expect(state.connected(now: start) == [])
+        #expect(state.enqueue(20, arrival: state.arrive(), knownRetry: nil, now: start) == [])
+        #expect(state.giveBack(3, now: start).wake == [20])
+        #expect(state.settle(20).lent == 3)
+        #expect(state.giveBack(3, now: start).wake == [])
+        #expect(state.giveBack(1, term: .long, now: start).wake == [10])
+        #expect(state.settle(10).lent == 1)
+        #expect(state.ask(arrival: state.arrive(), term: .long, now: start) == nil)
+    }
+
+    @Test func `an attempt for long that fails or is given up lets another one be made`() {
+        var state = State(maxConnections: 2)
+        let arrival = state.arrive()
+        #expect(state.ask(arrival: arrival, term: .long, now: start).isConnect)
+        #expect(state.connectFailed(failure, term: .long, retryAt: start, now: start) == [])
+        #expect(state.ask(arrival: arrival, term: .long, now: start).isConnect)
+        #expect(state.connectAbandoned(term: .long, now: start) == [])
+        #expect(state.ask(arrival: arrival, term: .long, now: start).isConnect)
+    }
+
+    @Test func `the only connection is lent for long too`() {
+        var state = State(maxConnections: 1)
+        #expect(state.ask(arrival: state.arrive(), term: .long, now: start).isConnect)
+    }
+
     @Test func `idle connections are taken out by age`() {
         var state = exhausted(2)
         _ = state.giveBack(1, now: start)

@@ -1,0 +1,141 @@
+import Absurd
+import Foundation
+import LibPQ
+import ServiceLifecycle
+import ServiceLifecycleTestKit
+import Synchronization
+import TestSupport
+import Testing
+
+/// What a handler may do with the client.
+private enum ClientCall: String, CaseIterable, CustomTestStringConvertible {
+    case spawn, spawnMany, emit, cancel, look, list, createQueue
+
+    var testDescription: String { rawValue }
+
+    func callAsFunction(_ client: AbsurdClient) async throws {
+        switch self {
+        case .spawn: _ = try await client.spawn("x", params: nil, on: "other")
+        case .spawnMany:
+            _ = try await client.spawnMany(
+                (1...2).map { try SpawnRequest("x\($0)", params: nil, on: "other") })
+        case .emit: try await client.emitEvent("e", on: "other")
+        case .cancel: _ = try? await client.cancelTask(TaskID(UUID()), on: "other")
+        case .look: _ = try await client.task(TaskID(UUID()), on: "other")
+        case .list: _ = try await client.tasks(matching: TaskFilter(queue: "other"))
+        case .createQueue: try await client.createQueue("other")
+        }
+    }
+}
+
+extension BusyHandlerTests {
+    /// A handler's call of the client waits for the server; then handlers take all threads, and the server answers.
+    @Test(arguments: ClientCall.allCases)
+    fileprivate func `a handler's call gives its connection back although handlers occupy all threads`(
+        call: ClientCall
+    ) async throws {
+        let scene = try await Scene(connections: 2)
+        defer { scene.isDone.store(true, ordering: .relaxed) }
+        let blocker = try await TestDatabase.current.connect()
+        let calls = Handler("calls") { _ in
+            try await blocker.execute(
+                script: """
+                    begin; lock table absurd.t_other, absurd.e_other, absurd.queues in access exclusive mode
+                    """)
+            try await call(scene.client)
+            return .complete
+        }
+        try await scene.run(calls) { trigger in
+            try await TestDatabase.current.wait(
+                until: """
+                    select exists (select from pg_stat_activity
+                      where wait_event_type = 'Lock' and datname = current_database())
+                    """)
+            try await scene.occupyAllThreads()
+            try await blocker.execute(script: "commit")
+            try await eventually("the connection is back") { scene.client.pool.counts.inUse == 0 }
+            trigger.triggerGracefulShutdown()
+        }
+        #expect(try await scene.heldRuns() == 0)
+    }
+
+    /// Their connections come back only when they have a thread again, and by default a worker needs one to stop.
+    @Test
+    func `transactions of handlers keep no worker from giving back although handlers occupy all threads`()
+        async throws
+    {
+        let scene = try await Scene(connections: 3)
+        defer { scene.isDone.store(true, ordering: .relaxed) }
+        let hold = HoldPoint()
+        let inside = Atomic<Int>(0)
+        let transacts = Handler("calls") { _ in
+            try await scene.client.withTransaction { _ in
+                inside.add(1, ordering: .relaxed)
+                await hold.arriveAndWait()
+            }
+            return .complete
+        }
+        try await scene.run(transacts, times: 3) { trigger in
+            defer { hold.open() }
+            try await eventually("two are in a transaction, one waits") {
+                inside.load(ordering: .relaxed) == 2 && scene.client.pool.counts.waiting == 1
+            }
+            try await scene.occupyAllThreads()
+            hold.open()
+            trigger.triggerGracefulShutdown()
+        }
+        #expect(try await scene.heldRuns() == 0)
+    }
+}
+
+/// A worker whose handlers use the client, and then compute on all threads.
+private final class Scene: Sendable {
+    let client: AbsurdClient
+    let isDone = Atomic<Bool>(false)
+    private let computing = Atomic<Int>(0)
+
+    init(connections: Int) async throws {
+        client = try makeClient { $0.maxConnections = connections }
+        for queue in ["default", "other"] { try await client.createQueue(queue) }
+    }
+
+    /// Runs a pool until it has returned, which `body` asks for.
+    func run(
+        _ handler: Handler, times: Int = 1,
+        _ body: @escaping @Sendable (GracefulShutdownTestTrigger) async throws -> Void
+    ) async throws {
+        let computes = Handler("computes") { _ in
+            self.computing.add(1, ordering: .relaxed)
+            while !self.isDone.load(ordering: .relaxed) {}
+            return .complete
+        }
+        let options = testOptions {
+            $0.claimTimeout = .seconds(600)
+            $0.cancellationGrace = .milliseconds(10)
+        }
+        let pool = try WorkerPool(client, handlers: [handler, computes], options: options)
+        for _ in 0..<times { _ = try await client.spawn(handler.taskName, params: nil) }
+        try await testGracefulShutdown { trigger in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await pool.run() }
+                try await body(trigger)
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    func occupyAllThreads() async throws {
+        let threads = HandlerThreads.shared.threadCount
+        let other = try makeClient()
+        for _ in 0..<threads { _ = try await other.spawn("computes", params: nil) }
+        await other.close()
+        try await eventually("all threads are taken") { self.computing.load(ordering: .relaxed) >= threads }
+    }
+
+    /// After the worker's end, while the handlers' threads are still taken.
+    func heldRuns() async throws -> Int {
+        let rows = try await TestDatabase.current.connect().query(
+            "select count(*) from absurd.r_default where state = 'running' or claimed_by is not null")
+        return try rows[0].decode(0, as: Int.self)
+    }
+}
