@@ -15,6 +15,7 @@ enum SupervisorMessage: Sendable {
     case started(launch: Int, processID: Int32)
     case ended(launch: Int, ProcessEnd)
     case stop(grace: Duration)
+    case hurry
     case kill
     case roll
     case forward(SupervisorSignal)
@@ -164,6 +165,7 @@ extension SupervisorState {
         case .started(let launch, let processID): started(launch, processID: processID, at: now)
         case .ended(let launch, let end): ended(launch, end, at: now)
         case .stop(let grace): stop(within: grace, at: now)
+        case .hurry: hurry()
         case .kill: kill(at: now)
         case .roll: roll(at: now)
         case .forward(let signal): forward(signal, at: now)

@@ -69,6 +69,11 @@ public final class ProcessSupervisor: Service {
     /// Sends the children SIGTERM and ends when they have; those that outlive the grace period are killed.
     public func stop() { inbox.put(.stop(grace: options.gracePeriod)) }
 
+    /// Sends the children that have been told to end SIGTERM once more.
+    ///
+    /// Those that heed it (``SecondSignal``) end their grace period and give back what they hold.
+    public func hurry() { inbox.put(.hurry) }
+
     /// Ends the children with SIGKILL, and then the supervisor.
     ///
     /// What they held goes back, an attempt spent, if the database answers within a second; else other workers notice

@@ -155,6 +155,9 @@ extension PostgresError {
         }
     }
 
+    /// Whether the server is there and has cancelled the statement, for its own time limit or the client's.
+    package var tookTooLong: Bool { sqlState == "57014" }
+
     /// Whether the statement met a lock that somebody else held too long.
     package var isLockConflict: Bool { sqlState == "55P03" || sqlState == "40P01" }
 }

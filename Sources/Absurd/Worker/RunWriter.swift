@@ -12,6 +12,8 @@ package final class RunWriter: Sendable {
     private let store: any RunStore
     private let holder: ClaimHolder
     private let delivery: Delivery
+    /// For giving runs back, which a worker tries for as long as its end may take.
+    private let releases: Delivery
     private let finishes: WriteLane<FinishWrite, FinishAnswer>
     private let checkpoints: WriteLane<CheckpointWrite, CheckpointAnswer>
     private let renewals: WriteLane<RenewWrite, RenewAnswer>
@@ -26,6 +28,7 @@ package final class RunWriter: Sendable {
         self.holder = holder
         let delivery = Delivery(outages: outages, logger: logger)
         self.delivery = delivery
+        releases = Delivery(outages: outages, logger: logger, longestPause: .milliseconds(250))
         finishes = WriteLane(delivery, limits) { try await store.finish($0, holder: holder, wait: $1) }
         checkpoints = WriteLane(delivery, limits) { try await store.checkpoint($0, holder: holder, wait: $1) }
         renewals = WriteLane(delivery, limits) { try await store.renew($0, holder: holder, wait: $1) }
@@ -63,9 +66,12 @@ package final class RunWriter: Sendable {
 
     package func finish(_ write: FinishWrite) async throws -> FinishAnswer { try await finishes.send(write) }
 
-    /// Several runs in a statement of their own, beside the lane.
-    package func finish(_ writes: [FinishWrite]) async throws -> [FinishAnswer] {
-        try await finishes.sendAll(writes)
+    /// Gives runs back, in statements of their own beside the lane, until each has an answer or the current task is
+    /// cancelled.
+    ///
+    /// - Returns: An answer for each run, which is that it is busy where a lock was in the way until the end.
+    package func release(_ keys: [ClaimKey]) async throws -> [FinishAnswer] {
+        try await finishes.sendAll(keys.map { FinishWrite(key: $0, action: .release) }, releases)
     }
 
     package func checkpoint(_ write: CheckpointWrite) async throws -> CheckpointAnswer {

@@ -113,7 +113,10 @@ package final class WorkerLifecycle: Sendable {
                     return nil
                 }
                 defer { group.cancelAll() }
-                return try await group.next() ?? nil
+                if let value = try await group.next() ?? nil { return value }
+                // What it has come to when it is broken off.
+                group.cancelAll()
+                return (try? await group.next()) ?? nil
             }
         }
     }

@@ -19,6 +19,8 @@ extension WorkerSession {
     func giveBackStrays() async {
         let now = ContinuousClock.now
         guard doubt.withLock({ $0.isDue(at: now) }) else { return }
+        // Part of it, for whoever asks since when the worker tries.
+        worker.pulse.enter(.claiming)
         do {
             try await releaseStrays()
             doubt.withLock { $0.looked(at: now) }

@@ -67,6 +67,7 @@ extension WorkerSession {
                 await Result.catching { try await worker.store.claim(request) }
             }.get()
         } catch let error as PostgresError where error.code == .cancelled {
+            doubtClaim(after: error)
             return []
         }
     }

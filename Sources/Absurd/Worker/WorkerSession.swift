@@ -228,9 +228,10 @@ extension WorkerSession {
     /// Gives runs back, no attempt spent, claimable by others at once.
     func giveBack(_ runs: [ClaimedRun]) async {
         guard !runs.isEmpty else { return }
-        let writes = runs.map { FinishWrite(key: $0.key, action: .release) }
         do {
-            let answers = try await lifecycle.whilePatient { [writer] in try await writer.finish(writes) }
+            let answers = try await lifecycle.whilePatient { [writer] in
+                try await writer.release(runs.map(\.key))
+            }
             guard let answers else { throw AbsurdError(.timedOut, "the database did not answer in time") }
             for (run, answer) in zip(runs, answers) {
                 if case .done = answer {
@@ -239,11 +240,19 @@ extension WorkerSession {
                     observer.report(.claimLost(run.info))
                 }
             }
+            let busy = answers.count { $0.refusal == .busy }
+            if busy > 0 {
+                logLeftBehind(busy, AbsurdError(.timedOut, "another session keeps their rows locked"))
+            }
         } catch {
             isUnanswered.store(true, ordering: .relaxed)
-            observer.logger.info(
-                "runs could not be given back; they are taken over when their claims expire",
-                metadata: ["absurd.runs": "\(runs.count)", "error": "\(error)"])
+            logLeftBehind(runs.count, error)
         }
+    }
+
+    private func logLeftBehind(_ count: Int, _ error: any Error) {
+        observer.logger.info(
+            "runs could not be given back; others take them over when they miss this worker, or when the claims expire",
+            metadata: ["absurd.runs": "\(count)", "error": "\(error)"])
     }
 }

@@ -42,7 +42,8 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
         }
         // Two, so that rows that nobody holds any more get past one whose statement has to wait.
         singly = BatchLane(limits: BatchLimits(rows: 1, statements: 2)) { writes, _ in
-            await Self.deliver(writes, waitsForLocks: false, delivery, statement)
+            await Self.deliver(
+                writes, waitsForLocks: false, delivery, statement, timeouts: Self.timeoutsAlone)
         }
     }
 
@@ -76,15 +77,24 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
         return try await seat.turn().get()
     }
 
-    /// Sends several writes in one statement, beside the lane.
-    package func sendAll(_ writes: [Write]) async throws -> [Answer] {
-        var answers: [Answer] = []
-        for result in await Self.deliver(writes, waitsForLocks: true, delivery, statement) {
-            let answer = try result.get()
-            answers.append(answer.isBusy ? try await persist(writes[answers.count]) : answer)
+    /// Sends several writes in one statement, beside the lane, and those that were found locked again until they are
+    /// not, or the current task is cancelled.
+    package func sendAll(_ writes: [Write], _ delivery: Delivery) async throws -> [Answer] {
+        var answers = try await Self.deliver(writes, waitsForLocks: true, delivery, statement)
+            .map { try $0.get() }
+        var pauses = Backoff(base: .milliseconds(10), cap: .milliseconds(250))
+        while true {
+            let busy = answers.indices.filter { answers[$0].isBusy }
+            guard !busy.isEmpty, (try? await Task.sleep(for: pauses.next())) != nil else { return answers }
+            let again = await Self.deliver(busy.map { writes[$0] }, waitsForLocks: false, delivery, statement)
+            for (index, result) in zip(busy, again) {
+                if let answer = try? result.get() { answers[index] = answer }
+            }
         }
-        return answers
     }
+
+    /// How often the server may say of a row that is sent alone that it took too long, before it is refused.
+    private static var timeoutsAlone: Int { 2 }
 
     /// Sends a row that was found locked until it is not.
     private func persist(_ write: Write) async throws -> Answer {
@@ -99,20 +109,24 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
     }
 
     private static func deliver(
-        _ writes: [Write], waitsForLocks: Bool, _ delivery: Delivery, _ statement: Statement
+        _ writes: [Write], waitsForLocks: Bool, _ delivery: Delivery, _ statement: Statement,
+        timeouts: Int = 0
     ) async -> [Result<Answer, any Error>] {
         do {
             do {
-                return try await delivery.persisting { try await statement(writes, waitsForLocks) }.map {
-                    .success($0)
-                }
+                return try await delivery.persisting(timeouts: timeouts) {
+                    try await statement(writes, waitsForLocks)
+                }.map { .success($0) }
             } catch let error as PostgresError where error.isLockConflict && waitsForLocks {
-                return try await delivery.persisting { try await statement(writes, false) }.map {
-                    .success($0)
-                }
+                return try await delivery.persisting(timeouts: timeouts) {
+                    try await statement(writes, false)
+                }.map { .success($0) }
             }
-        } catch let error as PostgresError where error.isLockConflict {
-            // An open transaction has just inserted one of the keys, and nobody can skip that.
+        } catch let error as PostgresError
+            where error.isLockConflict || error.tookTooLong && timeouts == 0
+        {
+            // An open transaction has just inserted one of the keys, and nobody can skip that. Or one of the rows takes
+            // longer than a statement may, say for its size, and keeps the others waiting: alone it will show which.
             return writes.map { _ in .success(.refused(.busy)) }
         } catch {
             guard writes.count > 1, error is PostgresError else {

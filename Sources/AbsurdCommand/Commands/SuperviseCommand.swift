@@ -13,7 +13,7 @@ struct SuperviseCommand: AsyncParsableCommand {
 
               absurd supervise -n 4 -- ./my-worker
 
-            SIGTERM and SIGINT (Ctrl-C) end it: the children get SIGTERM, and a second one kills them. SIGHUP replaces \
+            SIGTERM and SIGINT (Ctrl-C) end it: the children get SIGTERM, with the second one once more, and the third one kills them. SIGHUP replaces \
             the children one after the other. SIGUSR1 and SIGUSR2 are passed on.
             """)
 
@@ -67,15 +67,19 @@ struct SuperviseCommand: AsyncParsableCommand {
     private static let killedStatus: Int32 = 137
 
     private static func obey(_ signals: UnixSignalsSequence, _ supervisor: ProcessSupervisor) async {
-        var isStopping = false
+        var stops = 0
         for await signal in signals {
             switch signal {
             case .sighup: supervisor.roll()
             case .sigusr1: supervisor.forward(.user1)
             case .sigusr2: supervisor.forward(.user2)
             default:
-                if isStopping { supervisor.kill() } else { supervisor.stop() }
-                isStopping = true
+                stops += 1
+                switch stops {
+                case 1: supervisor.stop()
+                case 2: supervisor.hurry()
+                default: supervisor.kill()
+                }
             }
         }
     }

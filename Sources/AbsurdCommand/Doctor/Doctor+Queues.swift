@@ -79,22 +79,31 @@ extension Doctor {
     private func examine(
         _ queue: String, _ ttl: Double, _ connection: PostgresConnection
     ) async throws -> [Finding] {
-        let quoted: String = try await connection.query(
-            "select format('absurd.%I', 'r_' || $1::text)", [.text(queue)]
-        ).value()
+        let names = try await connection.query(
+            "select format('absurd.%I', 'r_' || $1::text), format('absurd.%I', 't_' || $1::text)",
+            [.text(queue)]
+        )[0]
+        let (runs, tasks): (String, String) = (try names.decode(0), try names.decode(1))
         // Each part reads a few rows from the beginning of an index.
         let rows = try await connection.query(
             """
             select
-              (select extract(epoch from absurd.current_time() - r.available_at)::float8 from \(quoted) r
+              (select extract(epoch from absurd.current_time() - r.available_at)::float8 from \(runs) r
                 where r.state in ('pending', 'sleeping') and r.available_at <= absurd.current_time()
                 order by r.available_at limit 1) as overdue,
-              (select extract(epoch from absurd.current_time() - r.claim_expires_at)::float8 from \(quoted) r
+              (select extract(epoch from absurd.current_time() - r.claim_expires_at)::float8 from \(runs) r
                 where r.state = 'running' and r.claim_expires_at is not null
                 order by r.claim_expires_at limit 1) as expired,
-              (select extract(epoch from absurd.current_time() - coalesce(r.completed_at, r.failed_at))::float8
-                from \(quoted) r where r.state = 'completed'
-                order by r.state, coalesce(r.completed_at, r.failed_at) limit 1) as ended
+              (select extract(epoch from absurd.current_time() - least(
+                (select coalesce(r.completed_at, r.failed_at) from \(runs) r where r.state = 'completed'
+                  order by r.state, coalesce(r.completed_at, r.failed_at) limit 1),
+                -- Of the oldest failed attempts one that was its task's last.
+                (select min(f.ended) from (
+                  select coalesce(r.completed_at, r.failed_at) as ended, r.task_id, r.run_id from \(runs) r
+                   where r.state = 'failed' order by r.state, coalesce(r.completed_at, r.failed_at) limit 100) f
+                  join \(tasks) t on t.task_id = f.task_id and t.state = 'failed' and t.last_attempt_run = f.run_id),
+                (select t.cancelled_at from \(tasks) t where t.cancelled_at is not null
+                  order by t.cancelled_at limit 1)))::float8) as ended
             """)
         guard let row = rows.first else { return [] }
         var found: [Finding] = []

@@ -86,6 +86,15 @@ extension SupervisorState {
         return proceed(now)
     }
 
+    /// Tells those that have been told to end once more.
+    mutating func hurry() -> [Action] {
+        for process in children.flatMap(\.processes) {
+            guard let processID = process.processID, let stop = process.stop, !stop.isKilled else { continue }
+            act(.signal(processID: processID, .terminate))
+        }
+        return takeActions()
+    }
+
     /// Ends the children at once.
     mutating func kill(at now: Instant) -> [Action] {
         if coming == nil || coming == .stopped { coming = .killed }

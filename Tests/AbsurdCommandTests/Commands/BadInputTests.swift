@@ -1,4 +1,5 @@
 import Absurd
+import LibPQ
 import TestSupport
 import Testing
 
@@ -112,6 +113,14 @@ struct BadInputTests {
         (#""\u0000""#, [2]), (#""\ud800""#, [2]), ("\"\u{1b}[31m\"", [2]), ("\u{feff}1", [2]),
         ("123456789012345678901234567890", [0]), ("\"\(String(repeating: "x", count: 100_000))\"", [0]),
     ]
+
+    @Test func `of equal keys the last value is stored, as jsonb has it`() async throws {
+        try await succeeding("queue", "create", "default")
+        try await expectAnswer(["spawn", "t", #"{"a": 1, "a": {"b": 1, "b": 2}}"#], [0])
+        let rows = try await TestDatabase.current.connect().query(
+            "select params = '{\"a\": {\"b\": 2}}' from absurd.t_default")
+        #expect(try rows[0].decode(0, as: Bool.self))
+    }
 
     @Test(arguments: documents.indices) func `a document is taken or refused by every command`(_ index: Int)
         async throws

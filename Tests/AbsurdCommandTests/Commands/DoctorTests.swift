@@ -248,6 +248,29 @@ struct DoctorTests {
             ])
     }
 
+    @Test(arguments: [
+        """
+        update absurd.r_orders set state = 'failed', failed_at = now() - interval '40 days';
+        update absurd.t_orders set state = 'failed'
+        """, "update absurd.t_orders set state = 'cancelled', cancelled_at = now() - interval '40 days'",
+    ])
+    func `tasks that failed or were cancelled are missed by the cleanup too`(_ end: String) async throws {
+        try await succeeding("queue", "create", "orders")
+        try await succeeding("spawn", "ended", "-q", "orders")
+        try await execute(end)
+        #expect(
+            problems("queues", in: try await examine()).map(\.text).contains(
+                "queue 'orders' keeps tasks that ended 40 days ago, 10 days longer than its policy says"))
+    }
+
+    @Test func `an attempt that failed long ago is no ended task while its task goes on`() async throws {
+        try await succeeding("queue", "create", "orders")
+        try await succeeding("spawn", "going on", "-q", "orders")
+        try await execute(
+            "update absurd.r_orders set state = 'failed', failed_at = now() - interval '40 days'")
+        #expect(problems("queues", in: try await examine()).isEmpty)
+    }
+
     @Test func `what is to be typed into a shell is one word, whatever the queue's name`() async throws {
         let name = "x; rm 'y'"
         try await withClient { client in

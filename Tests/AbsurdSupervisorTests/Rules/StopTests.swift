@@ -31,6 +31,24 @@ import Testing
         #expect(rehearsal.state.outcome == .stopped)
     }
 
+    @Test func `who hurries tells those again that have been told, and kills nobody`() {
+        var rehearsal = Rehearsal { $0.children = 2 }
+        rehearsal.begin()
+        rehearsal.tell(.hurry)
+        #expect(rehearsal.takeSignals().isEmpty)
+        rehearsal.tell(.stop(grace: .seconds(25)))
+        rehearsal.end(102)
+        _ = rehearsal.takeSignals()
+        rehearsal.tell(.hurry)
+        #expect(rehearsal.takeSignals() == ["SIGTERM 101"])
+        rehearsal.pass(.seconds(25))
+        #expect(rehearsal.takeSignals() == ["SIGKILL 101"])
+        rehearsal.tell(.hurry)
+        #expect(rehearsal.takeSignals().isEmpty)
+        rehearsal.end(101, .signalled(9))
+        #expect(rehearsal.state.outcome == .stopped)
+    }
+
     @Test func `a kill does not wait`() {
         var rehearsal = Rehearsal { $0.children = 2 }
         rehearsal.begin()

@@ -17,6 +17,7 @@ final class LosingStore: RunStore {
     private let lost = Mutex<[String: Int]>([:])
     private let lateClaim = Mutex<ClaimRequest?>(nil)
     private let lateRuns = Mutex(0)
+    private let releases = Atomic<Int>(0)
 
     init(_ base: PostgresRunStore, _ moment: Moment) {
         self.base = base
@@ -25,6 +26,9 @@ final class LosingStore: RunStore {
 
     /// How many runs the late claim had.
     var lateRunCount: Int { lateRuns.withLock(\.self) }
+
+    /// How many statements gave runs back, or tried to.
+    var releaseCount: Int { releases.load(ordering: .relaxed) }
 
     /// How many connections were lost in statements of each kind.
     var losses: [String: Int] { lost.withLock(\.self) }
@@ -86,7 +90,9 @@ final class LosingStore: RunStore {
         case .complete: kind = "complete"
         case .fail: kind = "fail"
         case .sleep: kind = "sleep"
-        case .release: kind = "release"
+        case .release:
+            kind = "release"
+            releases.add(1, ordering: .relaxed)
         }
         return try await losing(kind) { try await base.finish(writes, holder: holder, wait: wait) }
     }

@@ -86,6 +86,34 @@ extension BusyHandlerTests {
         }
         #expect(try await scene.heldRuns() == 0)
     }
+
+    @Test func `claims are renewed although handlers occupy all threads`() async throws {
+        let scene = try await Scene(connections: 2)
+        defer { scene.isDone.store(true, ordering: .relaxed) }
+        let waits = Handler("waits") { _ in
+            try await Task.sleep(for: .seconds(600))
+            return .complete
+        }
+        try await scene.run(waits, renewal: .automatic(upTo: .minutes(30)), claimTimeout: .seconds(3)) {
+            trigger in
+            try await TestDatabase.current.wait(until: "select exists (select from absurd.r_default)")
+            try await scene.occupyAllThreads()
+            // Of the one that waits and of those that compute, and again.
+            for _ in 1...2 {
+                try await TestDatabase.current.connect().execute(
+                    script: "update absurd.r_default set claim_expires_at = claim_expires_at - interval '1 s'"
+                )
+                try await TestDatabase.current.wait(
+                    until: """
+                        select count(*) > 2 and bool_and(claim_expires_at > started_at + interval '3.5 s')
+                          and bool_and(claim_expires_at > now() + interval '2 s')
+                        from absurd.r_default where state = 'running'
+                        """)
+            }
+            trigger.triggerGracefulShutdown()
+        }
+        #expect(try await scene.heldRuns() == 0)
+    }
 }
 
 /// A worker whose handlers use the client, and then compute on all threads.
@@ -101,7 +129,8 @@ private final class Scene: Sendable {
 
     /// Runs a pool until it has returned, which `body` asks for.
     func run(
-        _ handler: Handler, times: Int = 1,
+        _ handler: Handler, times: Int = 1, renewal: WorkerOptions.Renewal = .onCheckpoint,
+        claimTimeout: Duration = .seconds(600),
         _ body: @escaping @Sendable (GracefulShutdownTestTrigger) async throws -> Void
     ) async throws {
         let computes = Handler("computes") { _ in
@@ -110,7 +139,8 @@ private final class Scene: Sendable {
             return .complete
         }
         let options = testOptions {
-            $0.claimTimeout = .seconds(600)
+            $0.claimTimeout = claimTimeout
+            $0.renewal = renewal
             $0.cancellationGrace = .milliseconds(10)
         }
         let pool = try WorkerPool(client, handlers: [handler, computes], options: options)

@@ -35,6 +35,12 @@ struct SecondSignalTests {
                         try await eventually("the pool drains") {
                             pool.health.workers.allSatisfy { $0.phase == .draining }
                         }
+                        // One alone changes nothing; this sequence gets it when the other does.
+                        var seen = await UnixSignalsSequence(trapping: [.sigusr2]).makeAsyncIterator()
+                        kill(getpid(), SIGUSR2)
+                        _ = await seen.next()
+                        try await Task.sleep(for: .milliseconds(200))
+                        #expect(try await Self.state() == "running")
                         // Two signals may arrive as one.
                         try await eventually("the run goes back") {
                             kill(getpid(), SIGUSR2)

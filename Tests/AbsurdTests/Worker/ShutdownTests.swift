@@ -275,6 +275,61 @@ struct ShutdownTests {
         await client.close()
     }
 
+    @Test(arguments: [LosingStore.Moment.before, .after])
+    func `runs go back although the connection is lost meanwhile`(_ moment: LosingStore.Moment) async throws {
+        let client = try makeClient()
+        try await client.createQueue("default")
+        let store = LosingStore(PostgresRunStore(pool: client.pool), moment)
+        try await stopWhileHeld(client, store) { _ in }
+        #expect(store.losses["release"] == 1)
+        let run = try await TestDatabase.current.connect().query(
+            "select state = 'pending' and attempt = 1 and claimed_by is null from absurd.r_default")[0]
+        #expect(try run.decode(0, as: Bool.self))
+        await client.close()
+    }
+
+    @Test func `a run goes back as soon as whoever holds its row lets go of it`() async throws {
+        let client = try makeClient()
+        try await client.createQueue("default")
+        let store = LosingStore(PostgresRunStore(pool: client.pool), .late)
+        let blocker = try await TestDatabase.current.connect()
+        try await stopWhileHeld(client, store) { trigger in
+            try await blocker.execute(script: "begin; select 1 from absurd.r_default for update")
+            trigger()
+            try await eventually("it was refused") { store.releaseCount > 1 }
+            try await blocker.execute(script: "rollback")
+        }
+        let run = try await blocker.query(
+            "select state = 'pending' and attempt = 1 and claimed_by is null from absurd.r_default")[0]
+        #expect(try run.decode(0, as: Bool.self))
+        await client.close()
+    }
+
+    /// Stops a pool while a handler executes; `body` may do that itself.
+    private func stopWhileHeld(
+        _ client: AbsurdClient, _ store: any RunStore,
+        _ body: @escaping @Sendable (_ stop: @Sendable () -> Void) async throws -> Void
+    ) async throws {
+        let point = HoldPoint()
+        let handler = Handler("held") { _ in
+            point.arrive()
+            try await Task.sleep(for: .seconds(600))
+            return .complete
+        }
+        let pool = try WorkerPool(
+            client, queue: "default", handlers: [handler], options: testOptions(), store: store)
+        _ = try await client.spawn("held", params: nil)
+        try await testGracefulShutdown { trigger in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await pool.run() }
+                await point.untilArrived()
+                try await body { trigger.triggerGracefulShutdown() }
+                trigger.triggerGracefulShutdown()
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func `the hook for failures is cancelled when the worker stops`() async throws {
         let point = HoldPoint()
         let wasCancelled = Atomic<Bool>(false)
