@@ -12,6 +12,8 @@ final class ChaosFleet {
     private let log: FileHandle
     /// Nil between a kill and the start of the next.
     private var workers: [WorkerProcess?]
+    /// Those that were asked to stop in the middle of the round, which others have replaced.
+    private var drained: [(index: Int, process: WorkerProcess)] = []
 
     init(_ server: EphemeralPostgres, database: String, log: FileHandle) throws {
         self.log = log
@@ -48,6 +50,14 @@ final class ChaosFleet {
         workers[index] = nil
     }
 
+    func drain(_ index: Int) throws {
+        defer { workers[index] = nil }
+        guard !noteEnd(index), let worker = workers[index] else { return }
+        worker.resume()
+        try worker.endInput()
+        drained.append((index, worker))
+    }
+
     func pause(_ index: Int) { workers[index]?.pause() }
     func resume(_ index: Int) { workers[index]?.resume() }
 
@@ -56,12 +66,12 @@ final class ChaosFleet {
         let deadline = ContinuousClock.now + limit
         for index in workers.indices where noteEnd(index) { workers[index] = nil }
         for worker in workers { try worker?.endInput() }
-        while workers.contains(where: { $0?.isAlive == true }), .now < deadline {
+        let asked = drained + workers.enumerated().compactMap { index, worker in worker.map { (index, $0) } }
+        while asked.contains(where: { $0.process.isAlive }), .now < deadline {
             try await Task.sleep(for: .milliseconds(20))
         }
         defer { end() }
-        return workers.indices.compactMap { index in
-            guard let worker = workers[index] else { return nil }
+        return asked.compactMap { index, worker in
             guard let end = worker.end else { return "worker \(index) had not stopped after \(limit)" }
             return end.isClean ? nil : "worker \(index), process \(worker.processID): \(end)"
         }
@@ -73,6 +83,8 @@ final class ChaosFleet {
             workers[index]?.kill()
             workers[index] = nil
         }
+        for (_, worker) in drained where worker.isAlive { worker.kill() }
+        drained = []
         for proxy in proxies { proxy.close() }
     }
 }

@@ -5,6 +5,8 @@ struct Fault: Sendable, CustomStringConvertible {
         case kill
         /// SIGSTOP of a worker process, and SIGCONT when the fault ends.
         case stop
+        /// A worker process is asked to stop, under load; another starts when the fault ends.
+        case drain
         /// The server stops as in a crash, and starts again at once.
         case restart
         /// `pg_terminate_backend` of every other session.
@@ -46,7 +48,8 @@ struct Fault: Sendable, CustomStringConvertible {
 
     private static func make(_ length: Int, _ generator: inout SeededGenerator) -> Fault {
         let kind: Kind = generator.pick([
-            (24, .kill), (20, .stop), (10, .restart), (12, .terminate), (12, .cut), (12, .hold), (5, .lose),
+            (24, .kill), (20, .stop), (16, .drain), (10, .restart), (12, .terminate), (12, .cut), (12, .hold),
+            (5, .lose),
             (5, .slow),
         ])
         let at = Int.random(in: 300...length - 300, using: &generator)
@@ -57,7 +60,7 @@ struct Fault: Sendable, CustomStringConvertible {
         let worker = Int.random(in: 0..<Plan.workers, using: &generator)
         let delay = Int.random(in: 20...150, using: &generator)
         return switch kind {
-        case .kill: Fault(kind: kind, at: at, duration: brief, worker: worker)
+        case .kill, .drain: Fault(kind: kind, at: at, duration: brief, worker: worker)
         case .stop: Fault(kind: kind, at: at, duration: long, worker: worker)
         case .restart, .terminate: Fault(kind: kind, at: at, duration: 0, worker: nil)
         case .cut, .lose: Fault(kind: kind, at: at, duration: 0, worker: everybody ? nil : worker)

@@ -21,6 +21,7 @@ extension Round {
         switch fault.kind {
         case .kill: targets(of: fault).forEach(fleet.kill)
         case .stop: targets(of: fault).forEach(fleet.pause)
+        case .drain: try targets(of: fault).forEach(fleet.drain)
         case .restart: try await server.restart(.immediate)
         case .terminate: try await terminateSessions()
         case .cut: proxies(of: fault).forEach { $0.cut() }
@@ -32,7 +33,7 @@ extension Round {
 
     private func end(_ fault: Fault) async throws {
         switch fault.kind {
-        case .kill: for index in targets(of: fault) { try await fleet.start(index) }
+        case .kill, .drain: for index in targets(of: fault) { try await fleet.start(index) }
         case .stop: targets(of: fault).forEach(fleet.resume)
         case .hold, .slow: proxies(of: fault).forEach { $0.heal() }
         case .restart, .terminate, .cut, .lose: break

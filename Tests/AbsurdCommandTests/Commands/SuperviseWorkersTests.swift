@@ -1,4 +1,5 @@
 import Absurd
+import Foundation
 import LibPQ
 import TestSupport
 import Testing
@@ -49,6 +50,33 @@ struct SuperviseWorkersTests {
         #expect(
             try await runs() == Array(repeating: "1 failed", count: 4)
                 + Array(repeating: "2 pending", count: 4))
+    }
+
+    @Test func `two SIGTERMs end a worker in its grace period, and its runs go back unspent`() async throws {
+        let url = TestDatabase.current.connectionString
+        let client = try AbsurdClient(AbsurdConfiguration(url), logger: .quiet)
+        try await client.createQueue("default")
+        for _ in 0..<4 { _ = try await client.spawn("first attempt hangs", params: nil) }
+        let pidFile = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).pid").path
+        defer { try? FileManager.default.removeItem(atPath: pidFile) }
+        async let run = Command.run(
+            ["supervise", "--", "sh", "-c", "echo $PPID >'\(pidFile)'; exec \(Self.worker)"],
+            environment: ["ABSURD_DATABASE_URL": url, "PATIENT": "1"])
+        try await eventually("the worker holds all runs") {
+            try await client.workers().first?.running == 4
+        }
+        let text = try String(contentsOfFile: pidFile, encoding: .utf8)
+        let supervisor = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+        kill(supervisor, SIGTERM)
+        // The worker would take two that come close for one.
+        try await Task.sleep(for: .seconds(2))
+        #expect(try await runs() == Array(repeating: "1 running", count: 4))
+        kill(supervisor, SIGTERM)
+        try await eventually("the runs go back") {
+            try await runs() == Array(repeating: "1 pending", count: 4)
+        }
+        #expect(try await run.status == 0)
+        await client.close()
     }
 
     @Test func `a role that may not give claims back is told, and they are left to others`() async throws {
