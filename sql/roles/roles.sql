@@ -7,8 +7,8 @@
 -- No role gets a right to change a table. The functions that a role may call become security definer: they run as
 -- their owner, with a fixed search_path, and only the roles named here may call them. Executed by a superuser they also
 -- keep to the real clock, whatever absurd.fake_now their caller sets; nobody else may fix that. So a worker
--- can change a run only under the claim that it holds, and give up those of workers that have been silent for their
--- time; who says without proof that a worker is dead is believed, which is for supervisors and operators. A producer can
+-- can record something of a run only under the claim that it holds, and give up those of workers that have been silent for
+-- their time; the id of a worker is believed, so one that uses another's can give back what that one holds; who says without proof that a worker is dead is believed, which is for supervisors and operators. A producer can
 -- add tasks and events, cancel, ask for results, and nothing else. Roles that have rights on the tables of their own keep
 -- them, but need one of these roles to call those functions. Rights are for all queues alike.
 

@@ -17,7 +17,7 @@ struct WorkersTests {
         .path
 
     private func supervising(
-        _ children: Int,
+        _ children: Int, roll: SupervisorOptions.Roll = .startFirst,
         _ body: @Sendable @escaping (Supervised, AbsurdClient) async throws -> Void
     ) async throws {
         let url = TestDatabase.current.connectionString
@@ -27,6 +27,7 @@ struct WorkersTests {
             [Self.worker], client: client,
             {
                 $0.children = children
+                $0.roll = roll
                 $0.settleTime = .seconds(1)
                 $0.environment["ABSURD_DATABASE_URL"] = url
             }
@@ -150,8 +151,9 @@ struct WorkersTests {
         }
     }
 
-    @Test func `a roll loses no task and spends no attempt`() async throws {
-        try await supervising(2) { supervised, client in
+    @Test(arguments: [SupervisorOptions.Roll.startFirst, .stopFirst])
+    func `a roll loses no task and spends no attempt`(_ roll: SupervisorOptions.Roll) async throws {
+        try await supervising(2, roll: roll) { supervised, client in
             try await supervised.untilRunning(2)
             let old = Set(supervised.processes)
             var options = SpawnOptions()

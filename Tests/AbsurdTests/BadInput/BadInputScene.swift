@@ -23,15 +23,18 @@ struct BadInputScene: Sendable {
     /// Makes the call, which has to work or to be refused with one clear error.
     ///
     /// - Parameter answer: which of the two, where only one is right.
+    /// - Returns: Whether it worked.
+    @discardableResult
     func attempt(
         _ what: String, is answer: BadInput.Answer? = nil, sourceLocation: SourceLocation = #_sourceLocation,
         _ call: () async throws -> Void
-    ) async {
+    ) async -> Bool {
         do {
             try await call()
             if case .refused(let code) = answer {
                 Issue.record("\(what) worked, and is to be \(code)", sourceLocation: sourceLocation)
             }
+            return true
         } catch let error as AbsurdError {
             switch answer {
             case .works: Issue.record("\(what) is to work: \(error)", sourceLocation: sourceLocation)
@@ -48,6 +51,7 @@ struct BadInputScene: Sendable {
         } catch {
             Issue.record("\(what) threw \(String(reflecting: error))", sourceLocation: sourceLocation)
         }
+        return false
     }
 
     /// The database is as it should be: nothing was executed that came as data, nothing hangs, and work goes on.

@@ -16,9 +16,10 @@ struct TwiceTests {
 
     private func check(_ rows: [Row], _ scene: BadInputScene) async throws {
         for row in rows {
-            async let first: Void = scene.attempt("first \(row.name)", row.call)
-            async let second: Void = scene.attempt("second \(row.name)", row.call)
-            _ = await (first, second)
+            async let first = scene.attempt("first \(row.name)", row.call)
+            async let second = scene.attempt("second \(row.name)", row.call)
+            let worked = await [first, second]
+            #expect(worked.contains(true), "\(row.name)")
             let holds = try await scene.client.pool.query("select (\(row.holds))::boolean")
             #expect(try holds[0].decode(0, as: Bool.self), "\(row.name)")
         }
@@ -64,12 +65,25 @@ struct TwiceTests {
                     Row(name: "spawn without", holds: "select count(*) = 3 from absurd.t_twice") {
                         _ = try await client.spawn("t", params: nil, on: "twice")
                     },
+                    Row(name: "spawnMany with keys", holds: "select count(*) = 5 from absurd.t_twice") {
+                        _ = try await client.spawnMany(
+                            ["a", "b"].map {
+                                try SpawnRequest(
+                                    "t", params: nil, on: "twice", options: SpawnOptions(idempotencyKey: $0))
+                            })
+                    },
+                    Row(name: "withTransaction", holds: "select count(*) = 6 from absurd.t_twice") {
+                        try await client.withTransaction { transaction in
+                            _ = try await transaction.spawn(
+                                "t", params: nil, on: "twice", options: SpawnOptions(idempotencyKey: "c"))
+                        }
+                    },
                     Row(
                         name: "emit",
                         holds:
                             "select count(*) = 1 and min(payload::text) = '1' from absurd.e_twice where event_name = 'e'"
                     ) { try await client.emitEvent("e", 1, on: "twice") },
-                    Row(name: "migrate", holds: "select count(*) = 3 from absurd.t_twice") {
+                    Row(name: "migrate", holds: "select count(*) = 6 from absurd.t_twice") {
                         try await client.migrate()
                     },
                     Row(name: "dropQueue", holds: queues("twice", 0, "unpartitioned")) {
@@ -104,6 +118,16 @@ struct TwiceTests {
             let completed = try await claimed("completed")
             let failed = try await claimed("failed", attempts: 2)
             let ended = try await claimed("ended", attempts: 1)
+            let again = try await claimed("again", attempts: 1)
+            try await client.fail(again, TaskFailure("no"))
+            var lost: [ClaimedRun] = []
+            for (worker, process) in [("lost worker", "p"), ("other", "lost process")] {
+                _ = try await client.pool.query(
+                    "select absurd_swift.register($1, 'default', $2, 'h', 1, '1', 1)",
+                    [.text(worker), .text(process)])
+                try await client.spawn("lost", params: nil, options: SpawnOptions(retry: .immediate))
+                lost += try await client.claimRuns(workerID: worker, claimTimeout: .hours(1))
+            }
             let scheduled = try await claimed("scheduled")
             let waiting = try await claimed("waiting")
             let cancelled = try await claimed("cancelled")
@@ -142,6 +166,18 @@ struct TwiceTests {
                     Row(name: "retry", holds: states(ended, "pending failed pending")) {
                         try await client.retryTask(ended.info.taskID)
                     },
+                    Row(
+                        name: "retryTaskAsNew",
+                        holds: "select count(*) = 3 from absurd.t_default where task_name = 'again'"
+                    ) { try await client.retryTaskAsNew(again.info.taskID) },
+                    Row(
+                        name: "workerLost",
+                        holds: states(lost[0], "pending failed pending")
+                    ) { _ = try await client.workerLost("lost worker") },
+                    Row(
+                        name: "processLost",
+                        holds: states(lost[1], "pending failed pending")
+                    ) { _ = try await client.processLost("lost process") },
                     Row(name: "schedule", holds: states(scheduled, "sleeping sleeping")) {
                         try await client.schedule(scheduled, after: .hours(1))
                     },

@@ -97,6 +97,55 @@ struct RoleLimitTests {
         }
     }
 
+    /// What each role may call, beside what everybody may: written down here, so that a grant too many is noticed.
+    private static let callable: [Role: String] = {
+        let producing = "absurd_swift.spawn absurd_swift.emit absurd_swift.cancel absurd_swift.task_results"
+        return [
+            .producer: "\(producing) absurd.get_task_result",
+            .worker: """
+            \(producing) absurd.get_task_result absurd.get_task_checkpoint_state
+            absurd_swift.claim absurd_swift.load_checkpoints absurd_swift.checkpoint absurd_swift.renew
+            absurd_swift.await_event absurd_swift.await_task absurd_swift.finish absurd_swift.give_back_strays
+            absurd_swift.arm absurd_swift.disarm absurd_swift.due_in
+            absurd_swift.make_triggers absurd_swift.make_functions
+            absurd_swift.register absurd_swift.beat absurd_swift.reap absurd_swift.deregister
+            """,
+            .supervisor: "absurd_swift.worker_lost absurd_swift.process_lost",
+            .operator: """
+            \(producing) absurd.get_task_result absurd.get_task_checkpoint_state
+            absurd_swift.worker_lost absurd_swift.process_lost absurd_swift.due_in
+            absurd_swift.make_triggers absurd_swift.make_functions
+            absurd.create_queue absurd.drop_queue absurd.set_queue_policy absurd.ensure_partitions
+            absurd.retry_task absurd.cleanup_tasks absurd.cleanup_events absurd.cleanup_all_queues
+            """,
+            .viewer: "absurd.get_task_result absurd.get_task_checkpoint_state absurd_swift.due_in",
+        ]
+    }()
+
+    private static let callableByAll: Set<String> = [
+        "absurd.get_schema_version", "absurd.current_time", "absurd.list_queues", "absurd.get_queue_policy",
+        "absurd_swift.get_schema_version", "absurd_swift.missing_triggers", "absurd_swift.missing_indexes",
+    ]
+
+    @Test(arguments: Role.allCases)
+    func `a role may call these functions, and no other that changes anything`(_ role: Role) async throws {
+        try await Role.make()
+        let callable = try await TestDatabase.current.connect().query(
+            """
+            select distinct p.pronamespace::regnamespace || '.' || p.proname
+            from pg_proc p
+            where p.pronamespace in ('absurd'::regnamespace, 'absurd_swift'::regnamespace)
+              and p.proname not like '%:%' and has_function_privilege($1, p.oid, 'execute')
+              -- What runs with the caller's rights can do nothing that its caller could not.
+              and (p.prosecdef or p.proname = any ($2))
+            """,
+            [.text(role.name), .textArray(Self.callableByAll.map { String($0.split(separator: ".")[1]) })]
+        ).map { try $0.decode(0, as: String.self) }
+        let expected = Set((Self.callable[role] ?? "").split(whereSeparator: \.isWhitespace).map(String.init))
+        #expect(
+            Set(callable).subtracting(Self.callableByAll).symmetricDifference(expected).sorted() == [])
+    }
+
     @Test func `a program without a privilege is told which`() async throws {
         try await Role.make()
         let viewer = try Role.viewer.client()
