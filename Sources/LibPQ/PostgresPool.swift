@@ -45,8 +45,9 @@ package final class PostgresPool: Service, Sendable {
         try await withConnection { try await $0.withTransaction(body) }
     }
 
-    /// The same for code that is not the library's: it runs where its caller does, and takes as long as it likes. So one
-    /// connection is left to all others, unless there is only one.
+    /// The same for code that is not the library's: it runs where its caller does, and takes as long as it likes.
+    ///
+    /// So one connection is left to all others, unless there is only one.
     package func withTransactionOfCaller<Result>(
         _ body: (PostgresConnection) async throws -> Result
     ) async throws -> Result {

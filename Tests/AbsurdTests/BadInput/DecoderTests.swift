@@ -1,6 +1,7 @@
 import Absurd
 import Foundation
 import LibPQ
+import TestSupport
 import Testing
 
 /// Random text on everything that reads text: it may be refused, but nothing crashes, and what was written is read.
@@ -11,17 +12,6 @@ struct DecoderTests {
         ProcessInfo.processInfo.environment["ABSURD_BAD_INPUT_SEED"].flatMap { UInt64($0) }
         ?? UInt64.random(in: 0 ... .max)
 
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var value = state
-            value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-            return value ^ (value >> 31)
-        }
-    }
-
     private static let pieces = [
         "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u0000", "\\ud800", "null", "true", "-", "0", "9",
         "1e400",
@@ -31,7 +21,7 @@ struct DecoderTests {
         "$ClaimTimeout",
     ]
 
-    private func text(_ random: inout Generator) -> String {
+    private func text(_ random: inout SeededGenerator) -> String {
         let count = Int.random(in: 0..<12, using: &random)
         if Bool.random(using: &random) {
             return (0..<count).map { _ in Self.pieces.randomElement(using: &random) ?? "" }.joined()
@@ -40,7 +30,7 @@ struct DecoderTests {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private func value(_ random: inout Generator, depth: Int = 4) -> JSONValue {
+    private func value(_ random: inout SeededGenerator, depth: Int = 4) -> JSONValue {
         switch Int.random(in: 0..<(depth > 0 ? 8 : 6), using: &random) {
         case 0: .null
         case 1: .bool(Bool.random(using: &random))
@@ -55,7 +45,7 @@ struct DecoderTests {
 
     @Test(arguments: [seed])
     func `text that is no document is refused, and never crashes a decoder`(_ seed: UInt64) throws {
-        var random = Generator(state: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<20_000 {
             let text = text(&random)
             let document = JSONText(text)
@@ -75,7 +65,7 @@ struct DecoderTests {
 
     @Test(arguments: [seed])
     func `documents and times that were written are read again`(_ seed: UInt64) throws {
-        var random = Generator(state: seed)
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<3_000 {
             let value = value(&random)
             #expect(try JSONText(encoding: value).value() == value, "ABSURD_BAD_INPUT_SEED=\(seed)")

@@ -1,5 +1,6 @@
 import CLibPQ
 import Foundation
+import TestSupport
 import Testing
 
 @testable import LibPQ
@@ -36,7 +37,7 @@ struct DecodingAttackTests {
     func `whatever bytes a value has, decoding reads them or says that it cannot`(
         _ seed: UInt64, isBinary: Bool
     ) throws {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed: seed)
         var read = 0
         for _ in 0..<10_000 {
             let type = try #require(Self.types.randomElement(using: &random))
@@ -86,17 +87,5 @@ struct DecodingAttackTests {
         var value = (bytes ?? []).map { CChar(bitPattern: $0) } + [0]
         try #require(PQsetvalue(pointer, 0, 0, &value, bytes.map { Int32($0.count) } ?? -1) == 1)
         return SQLRows(result: SQLResult(adopting: pointer))
-    }
-}
-
-/// The same numbers for the same seed, on every machine (SplitMix64).
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

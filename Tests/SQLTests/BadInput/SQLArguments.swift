@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Random arguments for a function of the schema, by type and name: mostly those that get past its first look.
 struct SQLArguments {
     struct Parameter: Sendable {

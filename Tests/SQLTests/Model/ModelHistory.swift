@@ -1,5 +1,6 @@
 import Foundation
 import LibPQ
+import TestSupport
 
 /// Plays a history on the model and on the database, and compares them after each call.
 struct ModelHistory {

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// One call of a client or a worker, with everything it says but what only the database knows.
 ///
 /// Numbers of tasks and claims are taken modulo how many there are, so that any part of a history is a history.
@@ -18,20 +20,7 @@ enum ModelOperation: Sendable {
     case awaitTask(claim: Int, step: Int, task: Int, parks: Bool)
 }
 
-/// SplitMix64: small, and the same on every machine.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-
+extension SeededGenerator {
     mutating func number(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
     mutating func chance(_ percent: Int) -> Bool { number(100) < percent }
 }
