@@ -13,7 +13,11 @@ final class ChaosFleet {
     /// Nil between a kill and the start of the next.
     private var workers: [WorkerProcess?]
     /// Those that were asked to stop in the middle of the round, which others have replaced.
-    private var drained: [(index: Int, process: WorkerProcess)] = []
+    private var drained: [(index: Int, process: WorkerProcess, askedAt: ContinuousClock.Instant)] = []
+    /// Those of them that took longer than they may.
+    private var late: [Int32: String] = [:]
+    /// How long a worker may take to stop.
+    private static let stopping = Duration.seconds(20)
 
     init(_ server: EphemeralPostgres, database: String, log: FileHandle) throws {
         self.log = log
@@ -26,6 +30,7 @@ final class ChaosFleet {
 
     /// Starts what is missing, and what has ended by itself.
     func fill() async throws {
+        noteLate()
         for index in workers.indices {
             if noteEnd(index) { workers[index] = nil }
             if workers[index] == nil { try await start(index) }
@@ -54,27 +59,39 @@ final class ChaosFleet {
         defer { workers[index] = nil }
         guard !noteEnd(index), let worker = workers[index] else { return }
         worker.resume()
+        drained.append((index, worker, .now))
         try worker.endInput()
-        drained.append((index, worker))
+    }
+
+    private func noteLate() {
+        for (index, worker, askedAt) in drained where worker.isAlive && .now - askedAt > Self.stopping {
+            late[worker.processID] = "worker \(index), process \(worker.processID), had not stopped in time"
+        }
     }
 
     func pause(_ index: Int) { workers[index]?.pause() }
     func resume(_ index: Int) { workers[index]?.resume() }
 
     /// Asks all to stop, and says of which that did not come to a clean end in time.
-    func stop(within limit: Duration) async throws -> [String] {
-        let deadline = ContinuousClock.now + limit
+    func stop() async throws -> [String] {
+        let deadline = ContinuousClock.now + Self.stopping
         for index in workers.indices where noteEnd(index) { workers[index] = nil }
         for worker in workers { try worker?.endInput() }
-        let asked = drained + workers.enumerated().compactMap { index, worker in worker.map { (index, $0) } }
-        while asked.contains(where: { $0.process.isAlive }), .now < deadline {
+        let asked =
+            drained.map { ($0.index, $0.process) }
+            + workers.enumerated().compactMap { index, worker in worker.map { (index, $0) } }
+        while asked.contains(where: { $0.1.isAlive }), .now < deadline {
+            noteLate()
             try await Task.sleep(for: .milliseconds(20))
         }
         defer { end() }
-        return asked.compactMap { index, worker in
-            guard let end = worker.end else { return "worker \(index) had not stopped after \(limit)" }
-            return end.isClean ? nil : "worker \(index), process \(worker.processID): \(end)"
-        }
+        return Array(late.values)
+            + asked.compactMap { index, worker in
+                guard let end = worker.end else {
+                    return "worker \(index) had not stopped after \(Self.stopping)"
+                }
+                return end.isClean ? nil : "worker \(index), process \(worker.processID): \(end)"
+            }
     }
 
     /// Leaves nothing behind.
@@ -83,7 +100,7 @@ final class ChaosFleet {
             workers[index]?.kill()
             workers[index] = nil
         }
-        for (_, worker) in drained where worker.isAlive { worker.kill() }
+        for (_, worker, _) in drained where worker.isAlive { worker.kill() }
         drained = []
         for proxy in proxies { proxy.close() }
     }

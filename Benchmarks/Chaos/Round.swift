@@ -47,7 +47,7 @@ struct Round {
         result.figures.settling = (ContinuousClock.now - healed).seconds
         result.add(
             "a worker that is asked to stop does so, with exit status 0",
-            try await fleet.stop(within: .seconds(20)))
+            try await fleet.stop())
         result.add("a worker does not end by itself", fleet.ownEnds)
         result.figures.ownEnds = fleet.ownEnds.count
         result.broken += try await violations()

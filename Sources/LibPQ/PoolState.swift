@@ -5,40 +5,6 @@
 struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    enum Grant: Sendable {
-        case lend(Connection)
-        /// Make a connection; report it with ``connected(now:)``, ``connectFailed(_:retryAt:now:)`` or
-        /// ``connectAbandoned(now:)``.
-        case connect
-        case closed
-        /// Something changed that the waiter has to know: ask again.
-        case askAgain
-    }
-
-    /// For how long a connection is lent.
-    enum Term: Sendable {
-        /// For statements that the library sends one after the other.
-        case short
-        /// For as long as the code of somebody else likes. These leave one connection to the others, unless there is only one.
-        case long
-    }
-
-    struct Idle: Sendable {
-        var connection: Connection
-        var since: Instant
-    }
-
-    private struct Waiter: Sendable {
-        var ticket: Ticket
-        var term: Term
-        /// Earlier arrivals go first, however often they had to wait again.
-        var arrival: UInt64
-        /// When it first had to wait.
-        var since: Instant
-        /// The `retryAt` the waiter knew when it went to sleep.
-        var knownRetry: Instant?
-    }
-
     private let maxConnections: Int
     private(set) var idle: [Idle] = []
     private(set) var inUse = 0

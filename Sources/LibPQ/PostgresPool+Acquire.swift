@@ -144,7 +144,11 @@ extension PostgresPool {
 
     private func timedOut(_ manner: AcquireManner) -> PostgresError {
         let (inUse, failure) = state.withLock { ($0.inUse, $0.lastFailure) }
-        let reason = failure == nil ? "\(inUse) connections are in use" : "the last attempt to connect failed"
+        let kept =
+            manner.term == .long && configuration.maxConnections > 1
+            ? ", and one is kept for other calls" : ""
+        let reason =
+            failure == nil ? "\(inUse) connections are in use\(kept)" : "the last attempt to connect failed"
         return PostgresError(
             .poolTimedOut, "no connection within \(manner.timeout): \(reason)",
             underlying: failure)

@@ -2,7 +2,8 @@ package import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// A bounded number of connections, lent to one caller at a time, first come first served.
+/// A bounded number of connections, lent to one caller at a time, first come first served, but for those
+/// who want one for code of their own and are passed over while that would leave none to others.
 ///
 /// Connections are made on the task of a caller that needs one, so the pool works before and without
 /// ``run()``. A connection that is broken, in a transaction or listening when it comes back is closed, and
@@ -104,15 +105,16 @@ package final class PostgresPool: Service, Sendable {
     private func withConnection<Result>(
         _ manner: AcquireManner, _ body: (PostgresConnection) async throws -> Result
     ) async throws -> Result {
-        let connection = try await acquire(manner)
+        // Whoever makes a connection, or comes first in the queue, has others behind it.
+        let connection = try await onSharedThreads { try await acquire(manner) }
         let result: Result
         do {
             result = try await body(connection)
         } catch {
-            await giveBack(connection, manner.term)
+            await onSharedThreads { await giveBack(connection, manner.term) }
             throw error
         }
-        await giveBack(connection, manner.term)
+        await onSharedThreads { await giveBack(connection, manner.term) }
         return result
     }
 }

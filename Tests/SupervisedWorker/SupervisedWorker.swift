@@ -19,9 +19,18 @@ enum SupervisedWorker {
         options.shutdownGrace = isPatient ? .seconds(3600) : .seconds(3)
         let pool = try WorkerPool(client, handlers: [short, first, fatal, leaving], options: options)
         try await ServiceGroup(
-            services: [client, SecondSignal(for: [pool]), pool], gracefulShutdownSignals: [.sigterm],
-            logger: logger
+            services: [client, SecondSignal(for: [pool]), pool, StopMark()],
+            gracefulShutdownSignals: [.sigterm], logger: logger
         ).run()
+    }
+
+    /// Notes that the process has been told to stop: by the file that `STOP_MARK` names.
+    private struct StopMark: Service {
+        func run() async throws {
+            try await gracefulShutdown()
+            guard let path = ProcessInfo.processInfo.environment["STOP_MARK"] else { return }
+            _ = FileManager.default.createFile(atPath: path, contents: nil)
+        }
     }
 
     /// Takes a moment.

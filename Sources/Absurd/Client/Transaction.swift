@@ -13,7 +13,8 @@ extension AbsurdClient {
     ///
     /// Committed when `body` returns, rolled back when it throws. Holds one connection meanwhile, so keep it short. One of
     /// ``AbsurdConfiguration/maxConnections`` is left to workers and other calls, so one transaction less than that is
-    /// open at a time, though at least one. Others wait for their turn, for at most 30 seconds.
+    /// open at a time, though at least one. Others wait for their turn, for at most 30 seconds; one within another needs
+    /// a connection more.
     ///
     /// - Throws: What `body` throws; ``AbsurdError``, with the codes `connectionFailed` when no connection was to be had,
     ///   and `connectionLost` when it is unknown whether the commit took effect.

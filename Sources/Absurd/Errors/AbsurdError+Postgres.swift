@@ -143,6 +143,7 @@ extension PostgresError {
     package var isTransient: Bool {
         switch code {
         case .connectionFailed, .connectionLost, .timedOut, .poolTimedOut: return true
+        case .cancelled: return false
         default: break
         }
         return sqlState.map(Self.isTransient) ?? false
@@ -156,7 +157,7 @@ extension PostgresError {
     }
 
     /// Whether the server is there and has cancelled the statement, for its own time limit or the client's.
-    package var tookTooLong: Bool { sqlState == "57014" }
+    package var tookTooLong: Bool { sqlState == "57014" && code != .cancelled }
 
     /// Whether the statement met a lock that somebody else held too long.
     package var isLockConflict: Bool { sqlState == "55P03" || sqlState == "40P01" }

@@ -132,7 +132,7 @@ package struct PostgresRunStore: RunStore {
     package func giveBackStrays(known: [ClaimKey], holder: ClaimHolder) async throws -> Int {
         let rows = try await send(
             "select absurd_swift.give_back_strays($1, $2, $3, $4)",
-            fence(holder, known))
+            fence(holder, known), isCancellable: true)
         return Int(try rows.first?.decode(0, as: Int32.self) ?? 0)
     }
 

@@ -6,8 +6,8 @@ import Synchronization
 ///
 /// What concurrent executions write gathers while a statement is under way and leaves with the next one
 /// (``BatchLane``); a caller goes on only after its own row is committed. Sends until there is an answer: a lost
-/// connection, a restarting server or a lock that somebody holds is nobody's answer. Repeating is harmless, because
-/// every write is idempotent under its claim.
+/// connection, a restarting server or a lock that somebody holds is nobody's answer. Only a row that takes longer than a
+/// statement may is refused in the end. Repeating is harmless, because every write is idempotent under its claim.
 package final class RunWriter: Sendable {
     private let store: any RunStore
     private let holder: ClaimHolder
@@ -28,7 +28,7 @@ package final class RunWriter: Sendable {
         self.holder = holder
         let delivery = Delivery(outages: outages, logger: logger)
         self.delivery = delivery
-        releases = Delivery(outages: outages, logger: logger, longestPause: .milliseconds(250))
+        releases = Delivery(outages: outages, logger: logger, heedsCancellation: true)
         finishes = WriteLane(delivery, limits) { try await store.finish($0, holder: holder, wait: $1) }
         checkpoints = WriteLane(delivery, limits) { try await store.checkpoint($0, holder: holder, wait: $1) }
         renewals = WriteLane(delivery, limits) { try await store.renew($0, holder: holder, wait: $1) }

@@ -98,16 +98,22 @@ package final class WorkerLifecycle: Sendable {
     /// How long a worker that was asked to end waits for an answer of the database.
     static let patience = Duration.seconds(3)
 
-    /// Runs `operation`, also when the current task is cancelled, but for no longer than ``patience`` once the worker was
-    /// asked to end; nil when it was cancelled then.
+    /// Runs `operation`, also when the current task is cancelled, but cancels it after ``patience`` once the worker was
+    /// asked to end; nil when it comes to nothing then.
+    ///
+    /// - Parameter whenLost: Whether the same is to happen when it was taken for dead.
     func whilePatient<Value: Sendable>(
-        _ operation: @escaping @Sendable () async throws -> Value
+        whenLost: Bool = false, _ operation: @escaping @Sendable () async throws -> Value
     ) async throws -> Value? {
         try await finishingDespiteCancellation {
             try await withThrowingTaskGroup(of: Value?.self) { group in
                 group.addTask { try await operation() }
                 group.addTask {
-                    await self.asked(for: .draining)
+                    if whenLost {
+                        await self.reached(.draining)
+                    } else {
+                        await self.asked(for: .draining)
+                    }
                     // Cancelled when the operation ends first.
                     try? await Task.sleep(for: Self.patience)
                     return nil

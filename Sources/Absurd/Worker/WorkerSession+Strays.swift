@@ -22,8 +22,11 @@ extension WorkerSession {
         // Part of it, for whoever asks since when the worker tries.
         worker.pulse.enter(.claiming)
         do {
-            try await releaseStrays()
+            try await claiming.during { await Result.catching { try await releaseStrays() } }.get()
             doubt.withLock { $0.looked(at: now) }
+        } catch let error as PostgresError where error.code == .cancelled {
+            // The worker is at its end, and looks once more.
+            doubt.withLock { $0.lookFailed(at: .now) }
         } catch let error as PostgresError where error.isTransient {
             worker.outages.failed(error, observer.logger)
             doubt.withLock { $0.lookFailed(at: .now) }

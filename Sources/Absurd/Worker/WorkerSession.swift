@@ -229,7 +229,7 @@ extension WorkerSession {
     func giveBack(_ runs: [ClaimedRun]) async {
         guard !runs.isEmpty else { return }
         do {
-            let answers = try await lifecycle.whilePatient { [writer] in
+            let answers = try await lifecycle.whilePatient(whenLost: true) { [writer] in
                 try await writer.release(runs.map(\.key))
             }
             guard let answers else { throw AbsurdError(.timedOut, "the database did not answer in time") }

@@ -27,8 +27,13 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
     package typealias Statement =
         @Sendable (_ writes: [Write], _ waitsForLocks: Bool) async throws -> [Answer]
 
-    private let together: BatchLane<Write, Answer>
-    private let singly: BatchLane<Write, Answer>
+    private typealias Lane = BatchLane<Write, Answer>
+
+    private let together: Lane
+    /// For rows that were found locked, or were in a statement that took too long.
+    private let singly: Lane
+    /// For those that took too long alone.
+    private let slowly: Lane
     private let statement: Statement
     private let delivery: Delivery
     private let persisting = Mutex(StatementStarts())
@@ -37,13 +42,16 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
     package init(_ delivery: Delivery, _ limits: BatchLimits, _ statement: @escaping Statement) {
         self.delivery = delivery
         self.statement = statement
-        together = BatchLane(limits: limits) { writes, _ in
+        together = Lane(limits: limits) { writes, _ in
             await Self.deliver(writes, waitsForLocks: true, delivery, statement)
         }
         // Two, so that rows that nobody holds any more get past one whose statement has to wait.
-        singly = BatchLane(limits: BatchLimits(rows: 1, statements: 2)) { writes, _ in
-            await Self.deliver(
-                writes, waitsForLocks: false, delivery, statement, timeouts: Self.timeoutsAlone)
+        let alone = BatchLimits(rows: 1, statements: 2)
+        singly = Lane(limits: alone) { writes, _ in
+            await Self.deliver(writes, waitsForLocks: false, delivery, statement)
+        }
+        slowly = Lane(limits: alone) { writes, _ in
+            await Self.deliver(writes, waitsForLocks: false, delivery, statement)
         }
     }
 
@@ -63,8 +71,12 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
     package var pendingCount: Int { together.pendingCount }
 
     package func send(_ write: Write) async throws -> Answer {
-        let answer = try await together.submit(write, bytes: write.byteCount)
-        guard answer.isBusy else { return answer }
+        do {
+            let answer = try await together.submit(write, bytes: write.byteCount)
+            guard answer.isBusy else { return answer }
+        } catch is TookTooLong {
+            // One of the rows, say for its size; alone it will show which.
+        }
         // In a task of its own, so that it goes on when its caller's thread is taken meanwhile.
         let seat = Seat<Result<Answer, any Error>>()
         persisters.start {
@@ -77,56 +89,70 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
         return try await seat.turn().get()
     }
 
-    /// Sends several writes in one statement, beside the lane, and those that were found locked again until they are
-    /// not, or the current task is cancelled.
-    package func sendAll(_ writes: [Write], _ delivery: Delivery) async throws -> [Answer] {
-        var answers = try await Self.deliver(writes, waitsForLocks: true, delivery, statement)
-            .map { try $0.get() }
-        var pauses = Backoff(base: .milliseconds(10), cap: .milliseconds(250))
-        while true {
-            let busy = answers.indices.filter { answers[$0].isBusy }
-            guard !busy.isEmpty, (try? await Task.sleep(for: pauses.next())) != nil else { return answers }
-            let again = await Self.deliver(busy.map { writes[$0] }, waitsForLocks: false, delivery, statement)
-            for (index, result) in zip(busy, again) {
-                if let answer = try? result.get() { answers[index] = answer }
-            }
-        }
-    }
+    /// How often a row may take too long alone before it is refused.
+    private static var attemptsAlone: Int { 3 }
 
-    /// How often the server may say of a row that is sent alone that it took too long, before it is refused.
-    private static var timeoutsAlone: Int { 2 }
-
-    /// Sends a row that was found locked until it is not.
+    /// Sends a row alone until it has an answer.
     private func persist(_ write: Write) async throws -> Answer {
         let start = persisting.withLock { $0.begin(at: .now) }
         defer { persisting.withLock { $0.end(start) } }
         var pauses = Backoff(base: .milliseconds(10), cap: .milliseconds(250))
+        var timeouts = 0
         while true {
             await sleepDespiteCancellation(for: pauses.next())
-            let answer = try await singly.submit(write, bytes: write.byteCount)
-            if !answer.isBusy || delivery.isStopped { return answer }
+            do {
+                let lane = timeouts == 0 ? singly : slowly
+                let answer = try await lane.submit(write, bytes: write.byteCount)
+                if !answer.isBusy || delivery.isStopped { return answer }
+            } catch let failure as TookTooLong {
+                timeouts += 1
+                guard timeouts < Self.attemptsAlone else { throw AbsurdError(failure.error) }
+            }
         }
     }
 
+    /// Sends several writes in one statement, beside the lanes, and those that were found locked again until they are
+    /// not, or the current task is cancelled.
+    package func sendAll(_ writes: [Write], _ delivery: Delivery) async throws -> [Answer] {
+        func deliver(_ writes: [Write], waitsForLocks: Bool) async throws -> [Answer] {
+            try await Self.deliver(
+                writes, waitsForLocks: waitsForLocks, delivery, statement, repeatsTimeouts: true
+            ).map { try $0.get() }
+        }
+        var answers = try await deliver(writes, waitsForLocks: true)
+        var pauses = Backoff(base: .milliseconds(10), cap: .milliseconds(250))
+        while true {
+            let busy = answers.indices.filter { answers[$0].isBusy }
+            guard !busy.isEmpty, (try? await Task.sleep(for: pauses.next())) != nil else { return answers }
+            do {
+                let again = try await deliver(busy.map { writes[$0] }, waitsForLocks: false)
+                for (index, answer) in zip(busy, again) { answers[index] = answer }
+            } catch {
+                guard Task.isCancelled else { throw error }
+                return answers
+            }
+        }
+    }
+}
+
+extension WriteLane {
     private static func deliver(
         _ writes: [Write], waitsForLocks: Bool, _ delivery: Delivery, _ statement: Statement,
-        timeouts: Int = 0
+        repeatsTimeouts: Bool = false
     ) async -> [Result<Answer, any Error>] {
+        func deliver(waitsForLocks: Bool) async throws -> [Result<Answer, any Error>] {
+            try await delivery.persisting(repeatsTimeouts: repeatsTimeouts) {
+                try await statement(writes, waitsForLocks)
+            }.map { .success($0) }
+        }
         do {
             do {
-                return try await delivery.persisting(timeouts: timeouts) {
-                    try await statement(writes, waitsForLocks)
-                }.map { .success($0) }
+                return try await deliver(waitsForLocks: waitsForLocks)
             } catch let error as PostgresError where error.isLockConflict && waitsForLocks {
-                return try await delivery.persisting(timeouts: timeouts) {
-                    try await statement(writes, false)
-                }.map { .success($0) }
+                return try await deliver(waitsForLocks: false)
             }
-        } catch let error as PostgresError
-            where error.isLockConflict || error.tookTooLong && timeouts == 0
-        {
-            // An open transaction has just inserted one of the keys, and nobody can skip that. Or one of the rows takes
-            // longer than a statement may, say for its size, and keeps the others waiting: alone it will show which.
+        } catch let error as PostgresError where error.isLockConflict {
+            // An open transaction has just inserted one of the keys, and nobody can skip that.
             return writes.map { _ in .success(.refused(.busy)) }
         } catch {
             guard writes.count > 1, error is PostgresError else {
@@ -135,7 +161,9 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
             // Refused as a whole, for what may be the fault of one row: each goes alone.
             var results: [Result<Answer, any Error>] = []
             for write in writes {
-                results += await deliver([write], waitsForLocks: waitsForLocks, delivery, statement)
+                results += await Self.deliver(
+                    [write], waitsForLocks: waitsForLocks, delivery, statement,
+                    repeatsTimeouts: repeatsTimeouts)
             }
             return results
         }

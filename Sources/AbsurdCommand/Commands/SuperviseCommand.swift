@@ -13,8 +13,8 @@ struct SuperviseCommand: AsyncParsableCommand {
 
               absurd supervise -n 4 -- ./my-worker
 
-            SIGTERM and SIGINT (Ctrl-C) end it: the children get SIGTERM, with the second one once more, and the third one kills them. SIGHUP replaces \
-            the children one after the other. SIGUSR1 and SIGUSR2 are passed on.
+            SIGTERM and SIGINT (Ctrl-C) end it: the children get SIGTERM, with the second one once more, and the \
+            third one kills them. SIGHUP replaces the children one after the other. SIGUSR1 and SIGUSR2 are passed on.
             """)
 
     @OptionGroup(title: "Children") var children: ChildOptions

@@ -57,11 +57,13 @@ struct SuperviseWorkersTests {
         let client = try AbsurdClient(AbsurdConfiguration(url), logger: .quiet)
         try await client.createQueue("default")
         for _ in 0..<4 { _ = try await client.spawn("first attempt hangs", params: nil) }
-        let pidFile = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).pid").path
-        defer { try? FileManager.default.removeItem(atPath: pidFile) }
+        let folder = FileManager.default.temporaryDirectory.appending(path: "\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (pidFile, mark) = (folder.appending(path: "pid").path, folder.appending(path: "told").path)
         async let run = Command.run(
             ["supervise", "--", "sh", "-c", "echo $PPID >'\(pidFile)'; exec \(Self.worker)"],
-            environment: ["ABSURD_DATABASE_URL": url, "PATIENT": "1"])
+            environment: ["ABSURD_DATABASE_URL": url, "PATIENT": "1", "STOP_MARK": mark])
         try await eventually("the worker holds all runs") {
             try await client.workers().first?.running == 4
         }
@@ -69,7 +71,8 @@ struct SuperviseWorkersTests {
         let supervisor = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
         kill(supervisor, SIGTERM)
         // The worker would take two that come close for one.
-        try await Task.sleep(for: .seconds(2))
+        try await eventually("it is told to stop") { FileManager.default.fileExists(atPath: mark) }
+        try await Task.sleep(for: .milliseconds(500))
         #expect(try await runs() == Array(repeating: "1 running", count: 4))
         kill(supervisor, SIGTERM)
         try await eventually("the runs go back") {

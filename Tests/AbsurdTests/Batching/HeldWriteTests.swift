@@ -68,40 +68,6 @@ struct HeldWriteTests {
         await client.close()
     }
 
-    @Test func `a row that takes longer than a statement may is refused, and keeps no other waiting`()
-        async throws
-    {
-        let slow = Handler("slow") { context in
-            do {
-                try await context.step("slow") { 1 }
-                return .complete("stored")
-            } catch let error as AbsurdError where error.code == .timedOut {
-                return .complete("refused")
-            }
-        }
-        let quick = Handler("quick") { context in
-            for number in 0..<3 { try await context.step("step \(number)") { number } }
-            return .complete
-        }
-        try await withEngine([slow, quick], configuration: { $0.statementTimeout = .seconds(1) }) { engine in
-            _ = try await engine.rows(
-                """
-                create function public.dawdle() returns trigger language plpgsql as
-                  'begin perform pg_sleep(3600); return new; end'
-                """)
-            _ = try await engine.rows(
-                """
-                create trigger dawdle before insert on absurd.c_default for each row
-                  when (new.checkpoint_name = 'slow') execute function public.dawdle()
-                """)
-            let held = try await engine.client.spawn("slow", params: nil)
-            let others = try await engine.client.spawnMany(
-                (0..<10).map { _ in try SpawnRequest("quick", params: nil) })
-            for task in others { _ = try await task.result(timeout: .seconds(60)) }
-            #expect(try await held.result(timeout: .seconds(60)) == "refused")
-        }
-    }
-
     private func complete(_ run: ClaimedRun, _ writer: RunWriter) async throws {
         let answer = try await writer.finish(FinishWrite(key: run.key, action: .complete(JSONText("1"))))
         #expect(answer == .done(taskState: .completed))

@@ -29,7 +29,7 @@ struct OutageLogTests {
         let store = SwitchedStore(PostgresRunStore(pool: client.pool))
         let options = testOptions {
             $0.concurrency = Self.slots
-            $0.claimTimeout = .seconds(1)
+            $0.claimTimeout = .seconds(10)
         }
         let pool = try WorkerPool(
             client, queue: "default", handlers: [handler], options: options, store: store)
@@ -52,6 +52,9 @@ struct OutageLogTests {
             let before = logs.entries.count
             store.isAway = true
             gate.open()
+            try await eventually("the absence is noticed") {
+                logs.entries.contains { "\($0.message)".hasPrefix("the database does not answer") }
+            }
             await lapsed.untilArrived()
             store.isAway = false
             for task in tasks { _ = try await task.result(timeout: .seconds(60)) }

@@ -120,6 +120,23 @@ struct RegistrationTests {
         }
     }
 
+    @Test func `a worker that was taken for dead goes on although somebody holds the row of its run`()
+        async throws
+    {
+        let point = HoldPoint()
+        try await withEngine([firstHeld(point), Handler("quick") { _ in .complete }]) { engine in
+            _ = try await engine.client.spawn("held", params: nil)
+            await point.untilArrived()
+            let blocker = try await TestDatabase.current.connect()
+            try await blocker.execute(script: "begin; select 1 from absurd.r_default for update")
+            _ = try await engine.rows("delete from absurd_swift.workers")
+            // It claims again, under another id.
+            let quick = try await engine.client.spawn("quick", params: nil)
+            _ = try await quick.result(timeout: .seconds(60))
+            try await blocker.execute(script: "rollback")
+        }
+    }
+
     @Test func `a claim tells an idle worker that it was taken for dead`() async throws {
         let handler = Handler("quick") { _ in .complete }
         try await withEngine([handler]) { engine in

@@ -19,16 +19,20 @@ final class LosingStore: RunStore {
     private let lateRuns = Mutex(0)
     private let releases = Atomic<Int>(0)
 
-    init(_ base: PostgresRunStore, _ moment: Moment) {
+    /// Called before each statement that gives runs back, with its number.
+    private let beforeRelease: @Sendable (Int) async -> Void
+
+    init(
+        _ base: PostgresRunStore, _ moment: Moment,
+        beforeRelease: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) {
         self.base = base
         self.moment = moment
+        self.beforeRelease = beforeRelease
     }
 
     /// How many runs the late claim had.
     var lateRunCount: Int { lateRuns.withLock(\.self) }
-
-    /// How many statements gave runs back, or tried to.
-    var releaseCount: Int { releases.load(ordering: .relaxed) }
 
     /// How many connections were lost in statements of each kind.
     var losses: [String: Int] { lost.withLock(\.self) }
@@ -92,7 +96,7 @@ final class LosingStore: RunStore {
         case .sleep: kind = "sleep"
         case .release:
             kind = "release"
-            releases.add(1, ordering: .relaxed)
+            await beforeRelease(releases.add(1, ordering: .relaxed).newValue)
         }
         return try await losing(kind) { try await base.finish(writes, holder: holder, wait: wait) }
     }
