@@ -155,6 +155,8 @@ struct WorkersTests {
     func `a roll loses no task and spends no attempt`(_ roll: SupervisorOptions.Roll) async throws {
         try await supervising(2, roll: roll) { supervised, client in
             try await supervised.untilRunning(2)
+            // A process that has hardly begun would end by its SIGTERM.
+            try await soon("both work") { try await client.workers().count == 2 }
             let old = Set(supervised.processes)
             var options = SpawnOptions()
             options.maxAttempts = 1
