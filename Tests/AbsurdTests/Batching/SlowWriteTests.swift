@@ -21,7 +21,7 @@ struct SlowWriteTests {
             for number in 0..<3 { try await context.step("step \(number)") { number } }
             return .complete
         }
-        try await withEngine([slow, quick], configuration: { $0.statementTimeout = .seconds(3) }) { engine in
+        try await withEngine([slow, quick], configuration: { $0.statementTimeout = .seconds(5) }) { engine in
             _ = try await engine.rows(
                 """
                 create function public.dawdle() returns trigger language plpgsql as

@@ -60,7 +60,7 @@ struct LendingTests {
     @Test func `transactions wait for each other, and say why they give up`() async throws {
         var configuration = PostgresConfiguration(connectionString: TestDatabase.current.connectionString)
         configuration.maxConnections = 2
-        configuration.acquireTimeout = .milliseconds(100)
+        configuration.acquireTimeout = .seconds(5)
         let pool = PostgresPool(configuration: configuration, logger: .quiet)
         let error = await #expect(throws: PostgresError.self) {
             try await pool.withTransactionOfCaller { _ in
