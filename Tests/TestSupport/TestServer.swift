@@ -43,8 +43,10 @@ actor TestServer {
             self.process = process
             connectionString = ConnectionString(process.connectionString)
         }
-        admin = try await PostgresConnection.connect(
-            PostgresConfiguration(connectionString: connectionString.text), logger: .quiet)
+        var configuration = PostgresConfiguration(connectionString: connectionString.text)
+        // Making and dropping databases waits for checkpoints, and for every other session to take note.
+        configuration.statementTimeout = .seconds(300)
+        admin = try await PostgresConnection.connect(configuration, logger: .quiet)
         pooler = Lazy { [process] in
             guard let process else { throw PoolerFailure(description: "a pooler needs the private server") }
             return try await PgBouncer.start(socketDirectory: process.socketDirectory, port: process.port)
