@@ -40,7 +40,7 @@ struct PoolState<Connection: Sendable, Ticket: Hashable & Sendable>: Sendable {
     /// What the caller may do at once; nil when it has to wait.
     mutating func ask(arrival: UInt64, term: Term = .short, now: Instant) -> Grant? {
         if isClosed { return .closed }
-        if queue.contains(where: { $0.arrival < arrival && mayTake($0.term) }) { return nil }
+        if let first = firstInTurn, queue[first].arrival < arrival { return nil }
         return next(term, now: now)
     }
 

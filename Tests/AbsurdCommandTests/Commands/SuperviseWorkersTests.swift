@@ -70,8 +70,8 @@ struct SuperviseWorkersTests {
         let text = try String(contentsOfFile: pidFile, encoding: .utf8)
         let supervisor = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
         kill(supervisor, SIGTERM)
-        // The worker would take two that come close for one.
         try await eventually("it is told to stop") { FileManager.default.fileExists(atPath: mark) }
+        // That one signal ends nothing has no event to wait for; and the worker would take two that come close for one.
         try await Task.sleep(for: .milliseconds(500))
         #expect(try await runs() == Array(repeating: "1 running", count: 4))
         kill(supervisor, SIGTERM)
