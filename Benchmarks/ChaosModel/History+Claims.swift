@@ -41,7 +41,7 @@ extension History {
               (select string_agg('$' || n, ', ' order by n) from generate_series(1, p.pronargs) n) as parameters
               from pg_proc p
              where p.pronamespace = 'absurd_swift'::regnamespace
-               and p.proname in ('finish', 'checkpoint', 'renew', 'await_event', 'await_task')
+               and p.proname in ('complete', 'finish', 'checkpoint', 'renew', 'await_event', 'await_task')
           loop
             execute format(
               'alter function absurd_swift.%1$I(%2$s) rename to %3$I',

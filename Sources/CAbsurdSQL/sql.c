@@ -148,6 +148,9 @@ static const unsigned char absurd_swift_44_finish_park[] = {
 static const unsigned char absurd_swift_45_finish_rest[] = {
 #embed "../../sql/absurd_swift/45_finish_rest.sql"
 };
+static const unsigned char absurd_swift_46_complete[] = {
+#embed "../../sql/absurd_swift/46_complete.sql"
+};
 static const unsigned char absurd_swift_50_checkpoint[] = {
 #embed "../../sql/absurd_swift/50_checkpoint.sql"
 };
@@ -272,6 +275,7 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/43_finish_fail.sql", absurd_swift_43_finish_fail),
     FILE_ROW("absurd_swift/44_finish_park.sql", absurd_swift_44_finish_park),
     FILE_ROW("absurd_swift/45_finish_rest.sql", absurd_swift_45_finish_rest),
+    FILE_ROW("absurd_swift/46_complete.sql", absurd_swift_46_complete),
     FILE_ROW("absurd_swift/50_checkpoint.sql", absurd_swift_50_checkpoint),
     FILE_ROW("absurd_swift/51_checkpoint_rows.sql", absurd_swift_51_checkpoint_rows),
     FILE_ROW("absurd_swift/55_renew.sql", absurd_swift_55_renew),

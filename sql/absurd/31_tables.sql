@@ -21,6 +21,28 @@ create table if not exists absurd.queues (
     check (detach_min_age >= interval '0')
 );
 
+-- Storage parameters of a queue's table, or of a partition of one, as the end of create table.
+--
+-- 45 leaves room in each page for one more version of its tasks, so that claim and end stay within the page (heap-only),
+-- as no index mentions the state of t_. Updates of r_ are never heap-only, since its indexes live on the state; those
+-- on ids have room for entries of later versions instead. Tasks that have ended take less room so than with
+-- full pages (docs/decisions/082-room-for-the-next-version.md).
+create or replace function absurd.storage_clause(p_table text)
+  returns text
+  language sql
+  immutable
+as $$
+  select case left(p_table, 2)
+    when 't_' then ' with (fillfactor = 45)'
+    when 'r_' then ' with (fillfactor = 70)'
+    when 'c_' then ' with (fillfactor = 70)'
+    else ''
+  end
+$$;
+
+-- What earlier versions of this schema had in its place.
+drop function if exists absurd.ensure_table(text, text, text, integer);
+
 -- Create one table of a queue unless it is there.
 --
 -- Locks: those of create table.
@@ -28,8 +50,7 @@ create table if not exists absurd.queues (
 create or replace function absurd.ensure_table(
   p_table text,
   p_columns text,
-  p_partition_key text default null,
-  p_fillfactor integer default null
+  p_partition_key text default null
 )
   returns void
   language plpgsql
@@ -53,8 +74,7 @@ begin
     execute format('create table if not exists absurd.%I (%s)', p_table, p_columns)
       || case
            when p_partition_key is not null then format(' partition by range (%I)', p_partition_key)
-           when p_fillfactor is not null then format(' with (fillfactor = %s)', p_fillfactor)
-           else ''
+           else absurd.storage_clause(p_table)
          end;
   end if;
 end;
@@ -62,9 +82,6 @@ $$;
 
 -- Create what is missing of a queue's tables, indexes and, when it is partitioned, partitions. A queue
 -- that is not listed is made unpartitioned.
---
--- Fillfactor 70 keeps updates of t_ and c_ within their page (heap-only) as long as no index mentions
--- t_'s state; updates of r_ are never heap-only, since its indexes live on the state.
 --
 -- Locks: that of lock_queue; those of create table and create index for what is missing, indexes of runs
 -- before those of tasks. Where nothing is missing no table is locked.
@@ -104,10 +121,10 @@ begin
     completed_payload jsonb,
     cancelled_at timestamptz,
     idempotency_key text $c$ || case when v_partitioned then '' else 'unique' end,
-    case when v_partitioned then 'task_id' end, 70);
+    case when v_partitioned then 'task_id' end);
 
   perform absurd.ensure_table('r_' || p_queue_name, $c$
-    run_id uuid primary key,
+    run_id uuid primary key with (fillfactor = 50),
     task_id uuid not null,
     attempt integer not null,
     state text not null check (state in $c$ || v_states || $c$),
@@ -123,7 +140,7 @@ begin
     failure_reason jsonb,
     created_at timestamptz not null default absurd.current_time(),
     cancel_at timestamptz
-  $c$, case when v_partitioned then 'run_id' end, 70);
+  $c$, case when v_partitioned then 'run_id' end);
 
   perform absurd.ensure_table('c_' || p_queue_name, $c$
     task_id uuid not null,
@@ -133,7 +150,7 @@ begin
     owner_run_id uuid,
     updated_at timestamptz not null default absurd.current_time(),
     primary key (task_id, checkpoint_name)
-  $c$, case when v_partitioned then 'task_id' end, 70);
+  $c$, case when v_partitioned then 'task_id' end);
 
   perform absurd.ensure_table('e_' || p_queue_name, $c$
     event_name text primary key,
@@ -194,7 +211,7 @@ begin
         -- Cleanup of completed and failed tasks, and lists of them.
         ('r', 'fti', $p$(state, (coalesce(completed_at, failed_at)))
            where state in ('completed', 'failed')$p$),
-        ('r', 'ti', '(task_id)'),
+        ('r', 'ti', '(task_id) with (fillfactor = 50)'),
         -- Cleanup of cancelled tasks.
         ('t', 'cti', '(cancelled_at) where cancelled_at is not null'),
         -- Tasks with a policy; of use to the dashboards and tools of 0.5.1 only.

@@ -108,7 +108,7 @@ create or replace function absurd.create_partition_table(p_table text, p_parent 
 as $$
 begin
   execute format('create table absurd.%I (like absurd.%I including defaults including constraints)',
-    p_table, p_parent);
+    p_table, p_parent) || absurd.storage_clause(p_parent);
 end;
 $$;
 

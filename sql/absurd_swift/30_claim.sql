@@ -1,5 +1,6 @@
 -- What earlier versions of this schema had in its place.
 drop function if exists absurd_swift.claim(text, text, integer, integer, timestamptz, boolean);
+drop function if exists absurd_swift.claim_statement(text);
 
 -- Claim up to p_limit due runs of a queue, oldest first.
 --
@@ -65,6 +66,7 @@ declare
   -- What was written before in this transaction is not ours to risk.
   v_is_first boolean := pg_current_xact_id_if_assigned() is null;
   v_has_swept boolean := false;
+  v_is_partitioned boolean := to_regclass(format('absurd.%I', 'i_' || p_queue)) is not null;
 begin
   if p_is_registered then
     select w.running into v_running
@@ -88,7 +90,8 @@ begin
   -- The clock is read after the sweeps, so that the retries they made are due for this claim. The token
   -- is later than the run's previous one even when the clock stands still or steps back.
   return query execute coalesce(
-    absurd_swift.planned_call('claim', p_queue, 5), absurd_swift.claim_statement(p_queue)
+    absurd_swift.planned_call(case when v_is_partitioned then 'claip' else 'claim' end, p_queue, 5),
+    absurd_swift.claim_statement(p_queue, v_is_partitioned)
   ) using coalesce(nullif(p_worker, ''), 'worker'), v_timeout, v_limit,
     coalesce(p_due_from, '-infinity'), absurd.current_time();
 
@@ -109,7 +112,11 @@ end;
 $$;
 
 -- The statement that claims, for worker $1, $2 seconds, up to $3 runs that are due from $4 to $5.
-create or replace function absurd_swift.claim_statement(p_queue text)
+--
+-- The rows that it has locked stay where they are, so it updates them by their place, unless there are several tables
+-- in which that place could be. A row that changed between the beginning of the statement and its lock is not
+-- found there: it is left to the next claim.
+create or replace function absurd_swift.claim_statement(p_queue text, p_is_partitioned boolean)
   returns text
   language plpgsql
   stable
@@ -127,7 +134,7 @@ declare
 begin
   return format($sql$
     with c as materialized (
-      select r.run_id, r.task_id, r.available_at as due, r.wake_event, t.first_started_at, t.cancellation
+      select %7$s as run, %8$s as task, r.available_at as due, t.first_started_at, t.cancellation
       from absurd.%1$I r
       join absurd.%2$I t on t.task_id = r.task_id
       where r.state in ('pending', 'sleeping')
@@ -147,8 +154,8 @@ begin
           available_at = $5
           %4$s
       from c
-      where r.run_id = c.run_id
-      returning r.run_id, r.task_id, r.attempt, r.wake_event, r.event_payload, r.started_at,
+      where %7$s = c.run
+      returning c.task, r.run_id, r.task_id, r.attempt, r.wake_event, r.event_payload, r.started_at,
         r.claim_expires_at, c.due, c.first_started_at is not null as resumed
     ),
     s as (
@@ -158,14 +165,14 @@ begin
           first_started_at = coalesce(t.first_started_at, $5),
           last_attempt_run = u.run_id
       from u
-      where t.task_id = u.task_id
+      where %8$s = u.task
       returning u.*, t.task_name, t.params, t.retry_strategy, t.max_attempts, t.headers
     ),
     e as materialized (
       select w.run_id, w.step_name
-      from c
-      join absurd.%3$I w on w.run_id = c.run_id
-      where c.wake_event is not null and w.timeout_at <= $5
+      from u
+      join absurd.%3$I w on w.run_id = u.run_id
+      where u.wake_event is not null and w.timeout_at <= $5
       for update of w skip locked
     ),
     d as (
@@ -179,7 +186,9 @@ begin
     from s
     order by s.due, s.run_id
     $sql$,
-    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, v_cancel_at, 'c_' || p_queue, v_not_over
+    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, v_cancel_at, 'c_' || p_queue, v_not_over,
+    case when p_is_partitioned then 'r.run_id' else 'r.ctid' end,
+    case when p_is_partitioned then 't.task_id' else 't.ctid' end
   );
 end;
 $$;

@@ -25,9 +25,16 @@ as $$
       ' claim_expires_at timestamptz, due timestamptz, resumed boolean'
     ),
     (
+      'claip', 'text, integer, integer, timestamptz, timestamptz',
+      'run_id uuid, task_id uuid, attempt integer, task_name text, params text, retry_strategy text,'
+      ' max_attempts integer, headers text, wake_event text, event_payload text, token timestamptz,'
+      ' claim_expires_at timestamptz, due timestamptz, resumed boolean'
+    ),
+    (
       'done', 'text, uuid[], timestamptz[], text[], text[], timestamptz',
       '"position" integer, answer text, task_state text, sqlstate text, message text, task_id uuid'
     ),
+    ('ends', 'text, uuid[], timestamptz[], text[], timestamptz', 'positions integer[], tasks uuid[]'),
     (
       'step', 'text, uuid[], timestamptz[], text[], text[], integer[], timestamptz',
       '"position" integer, answer text, claim_expires_at timestamptz, sqlstate text, message text'
@@ -70,16 +77,18 @@ as $$
     ('due', '', 'due_in double precision')
 $$;
 
--- Whether queues of a storage mode have a function of that kind: spawp and putp are spawn and put for partitioned
--- queues.
+-- Whether queues of a storage mode have a function of that kind: claip, spawp and putp are claim, spawn and put for
+-- partitioned queues.
 create or replace function absurd_swift.has_kind(p_kind text, p_storage_mode text)
   returns boolean
   language sql
   immutable
 as $$
   select case p_kind
+    when 'claim' then p_storage_mode <> 'partitioned'
     when 'spawn' then p_storage_mode <> 'partitioned'
     when 'put' then p_storage_mode <> 'partitioned'
+    when 'claip' then p_storage_mode = 'partitioned'
     when 'spawp' then p_storage_mode = 'partitioned'
     when 'putp' then p_storage_mode = 'partitioned'
     else true
@@ -150,8 +159,10 @@ begin
     v_body := absurd_swift.planned_body(
       v_function.kind,
       case v_function.kind
-        when 'claim' then absurd_swift.claim_statement(v_function.queue_name)
+        when 'claim' then absurd_swift.claim_statement(v_function.queue_name, false)
+        when 'claip' then absurd_swift.claim_statement(v_function.queue_name, true)
         when 'done' then absurd_swift.complete_statement(v_function.queue_name, true, false)
+        when 'ends' then absurd_swift.end_statement(v_function.queue_name)
         when 'step' then absurd_swift.checkpoint_statement(v_function.queue_name, true, false)
         when 'spawn' then absurd_swift.spawn_statement(v_function.queue_name, false, false)
         when 'spawp' then absurd_swift.spawn_statement(v_function.queue_name, true, false)

@@ -60,6 +60,7 @@ begin
       ('absurd_swift', 'await_event', 'worker'),
       ('absurd_swift', 'await_task', 'worker'),
       ('absurd_swift', 'finish', 'worker'),
+      ('absurd_swift', 'complete', 'worker'),
       ('absurd_swift', 'give_back_strays', 'worker'),
       ('absurd_swift', 'arm', 'worker'),
       ('absurd_swift', 'disarm', 'worker'),
@@ -142,12 +143,13 @@ $roles$;
 -- inner absurd: move_default_rows partition_bound partition_key partition_week_tag policy_interval policy_mode
 -- inner absurd: portable_uuidv7 raise_not_running reattach_partition receive_event require_cron
 -- inner absurd: retry_delay_seconds retry_strategy_number schedule_detach_jobs schedule_run
--- inner absurd: set_task_checkpoint_state spawn_task suspend_for_event sweep_leases sweep_policies unschedule_jobs
+-- inner absurd: set_task_checkpoint_state spawn_task storage_clause suspend_for_event sweep_leases sweep_policies unschedule_jobs
 -- inner absurd: unschedule_queue_jobs uuidv7_floor uuidv7_timestamp validate_queue_name week_bucket_utc
 -- inner absurd: weekly_partitions
 -- inner absurd_swift: await_event_rows await_event_statement await_task_rows beat_gap beat_window cancel_tasks
 -- inner absurd_swift: checkpoint_rest checkpoint_rows checkpoint_statement claim_lock claim_statement claim_task_join
 -- inner absurd_swift: complete_statement delete_late_waits_statement due_in_statement emit_rows emit_statement
+-- inner absurd_swift: end_statement
 -- inner absurd_swift: fail_each fail_expired fail_runs fail_runs_of finish_complete finish_fail finish_park
 -- inner absurd_swift: finish_rest finish_rows has_cancel_at has_duplicates has_kind hold_events_statement holds_runs
 -- inner absurd_swift: idle_beat_window is_cancellation_policy is_event_wait is_over is_result_channel is_suspect

@@ -14,19 +14,46 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
     /// `isAlone` says that nobody else's row goes with the caller's, so that the statement may be cancelled with it.
     package typealias Send = @Sendable (_ rows: [Row], _ isAlone: Bool) async -> [Result<Answer, any Error>]
 
+    /// Takes the answer to a row.
+    ///
+    /// Called on a shared thread between two statements, so it must neither block nor take long.
+    package typealias Receiver = @Sendable (_ answer: Result<Answer, any Error>) -> Void
+
     private enum Turn: Sendable {
         case answered(Result<Answer, any Error>)
         case cancelled
     }
-    private typealias Queue = BatchQueue<Row, Seat<Turn>>
+
+    /// Where the answer to a row goes.
+    private enum Ticket: Sendable {
+        case seat(Seat<Turn>)
+        case receiver(Receiver)
+
+        /// Whether the caller has left.
+        var isOver: Bool { if case .seat(let seat) = self { seat.isOver } else { false } }
+
+        func give(_ answer: Result<Answer, any Error>) {
+            switch self {
+            case .seat(let seat): seat.give(.answered(answer))
+            case .receiver(let receive): receive(answer)
+            }
+        }
+    }
+    private typealias Queue = BatchQueue<Row, Ticket>
 
     private let queue: Mutex<Queue>
     private let starts = Mutex(StatementStarts())
     private let senders = LeavableTasks()
     private let send: Send
+    private let afterAnswers: @Sendable () -> Void
 
-    package init(limits: BatchLimits = BatchLimits(), send: @escaping Send) {
+    /// - Parameter afterAnswers: Called when all rows of a statement have got their answers.
+    package init(
+        limits: BatchLimits = BatchLimits(), afterAnswers: @escaping @Sendable () -> Void = {},
+        send: @escaping Send
+    ) {
         self.queue = Mutex(Queue(limits: limits))
+        self.afterAnswers = afterAnswers
         self.send = send
     }
 
@@ -44,13 +71,22 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
     /// The cancellation of the calling task changes nothing.
     package func submit(_ row: Row, bytes: Int) async throws -> Answer {
         let seat = Seat<Turn>()
+        post(row, bytes: bytes, .seat(seat))
+        return try take(await seat.turn())
+    }
+
+    /// The same for a caller who does not wait.
+    package func post(_ row: Row, bytes: Int, _ receiver: @escaping Receiver) {
+        post(row, bytes: bytes, .receiver(receiver))
+    }
+
+    private func post(_ row: Row, bytes: Int, _ ticket: Ticket) {
         let isIdle = queue.withLock { queue in
             if queue.startIfIdle() { return true }
-            queue.join(row, bytes: bytes, ticket: seat)
+            queue.join(row, bytes: bytes, ticket: ticket)
             return false
         }
-        if isIdle { sendGathered(Queue.Entry(row: row, bytes: bytes, ticket: seat)) }
-        return try take(await seat.turn())
+        if isIdle { sendGathered(Queue.Entry(row: row, bytes: bytes, ticket: ticket)) }
     }
 
     /// The same, but returns with `CancellationError` when the calling task is cancelled.
@@ -61,7 +97,7 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
         let place = queue.withLock { queue -> (seat: Seat<Turn>, number: Int)? in
             if queue.startIfIdle() { return nil }
             let seat = Seat<Turn>()
-            return (seat, queue.join(row, bytes: bytes, ticket: seat))
+            return (seat, queue.join(row, bytes: bytes, ticket: .seat(seat)))
         }
         guard let (seat, number) = place else {
             return try await onSharedThreads { try await sendTogether(row, bytes).get() }
@@ -91,16 +127,19 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
 extension BatchLane {
     private func sendGathered(_ first: Queue.Entry) {
         senders.start {
-            let answer = await self.sendTogether(first.row, first.bytes, isCallers: false)
-            first.ticket.give(.answered(answer))
+            await self.sendTogether(first.row, first.bytes, isCallers: false) { first.ticket.give($0) }
         }
     }
 
     /// Sends a row together with what has gathered since.
     ///
-    /// - Parameter isCallers: Whether the current task is that of the row's caller.
+    /// - Parameters:
+    ///   - isCallers: Whether the current task is that of the row's caller.
+    ///   - receive: Takes the row's own answer with those of the others.
+    @discardableResult
     private func sendTogether(
-        _ row: Row, _ bytes: Int, isCallers: Bool = true
+        _ row: Row, _ bytes: Int, isCallers: Bool = true,
+        _ receive: (Result<Answer, any Error>) -> Void = { _ in }
     ) async -> Result<Answer, any Error> {
         let others = queue.withLock { $0.takeMore(bytes: bytes) }.filter { !$0.ticket.isOver }
         let start = starts.withLock { $0.begin(at: .now) }
@@ -108,7 +147,9 @@ extension BatchLane {
         starts.withLock { $0.end(start) }
         // Before the answers, so that the connection has something to do while they are taken.
         sendNext()
-        for (entry, answer) in zip(others, answers.dropFirst()) { entry.ticket.give(.answered(answer)) }
+        receive(answers[0])
+        for (entry, answer) in zip(others, answers.dropFirst()) { entry.ticket.give(answer) }
+        afterAnswers()
         return answers[0]
     }
 

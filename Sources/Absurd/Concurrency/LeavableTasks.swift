@@ -14,16 +14,23 @@ package final class LeavableTasks: Sendable {
     package func start(
         on executor: (any TaskExecutor)? = nil, _ body: @escaping @Sendable () async -> Void
     ) {
-        running.withLock { $0 += 1 }
+        hold()
         // A child task could not be left behind.
         Task(executorPreference: executor) {
             await body()
-            let isLast = self.running.withLock { running in
-                running -= 1
-                return running == 0
-            }
-            if isLast { self.changes.signal() }
+            self.release()
         }
+    }
+
+    /// Counts something that goes on without a task as one, until ``release()``.
+    package func hold() { running.withLock { $0 += 1 } }
+
+    package func release() {
+        let isLast = running.withLock { running in
+            running -= 1
+            return running == 0
+        }
+        if isLast { changes.signal() }
     }
 
     /// Returns when none is running, or when the current task is cancelled.

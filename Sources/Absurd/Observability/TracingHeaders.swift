@@ -1,8 +1,16 @@
 import Instrumentation
 package import ServiceContextModule
+import Tracing
 
 /// Carries the tracing context of the producer in a task's headers to the handler.
 package enum TracingHeaders {
+    /// Whether the program has set up anything that looks at spans or carries their context.
+    ///
+    /// Asking costs as much as a span that nobody records, so it is not asked for each run.
+    package static var isTracing: Bool {
+        !(InstrumentationSystem.tracer is NoOpTracer && InstrumentationSystem.instrument is NoOpInstrument)
+    }
+
     /// Adds the current context, if there is one.
     ///
     /// Headers that the caller set are kept.

@@ -36,4 +36,11 @@ public struct WorkerEvent: Sendable {
     public let queue: String
     public let time: ContinuousClock.Instant
     public let kind: Kind
+
+    package init(workerID: String, queue: String, time: ContinuousClock.Instant, kind: Kind) {
+        self.workerID = workerID
+        self.queue = queue
+        self.time = time
+        self.kind = kind
+    }
 }

@@ -1,76 +1,46 @@
-import Synchronization
+import DequeModule
 
 /// The events of a worker or a pool from the moment of subscribing.
 ///
 /// Each subscription has a buffer of its own. When it is full the oldest event is dropped and counted; a slow or
-/// abandoned subscriber delays nobody.
+/// abandoned subscriber delays nobody. Ends with the pool, and for a reader whose task is cancelled, each time after what
+/// had happened by then.
 public struct WorkerEvents: AsyncSequence, Sendable {
     public typealias Element = WorkerEvent
     public typealias Failure = Never
 
-    package let stream: AsyncStream<WorkerEvent>
-    private let drops: DropCounter
+    /// Reads the events; several that read one subscription share them.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let subscription: EventSubscription
+        /// What was taken from the buffer together.
+        fileprivate var taken: Deque<WorkerEvent> = []
+        fileprivate var takenCount = 0
 
-    package init(stream: AsyncStream<WorkerEvent>, drops: DropCounter) {
-        self.stream = stream
-        self.drops = drops
+        public mutating func next() async -> WorkerEvent? {
+            if taken.isEmpty {
+                await subscription.buffer.pause(after: takenCount)
+                taken = await subscription.buffer.take() ?? []
+                takenCount = taken.count
+            }
+            return taken.popFirst()
+        }
     }
+
+    fileprivate let subscription: EventSubscription
+
+    init(_ subscription: EventSubscription) { self.subscription = subscription }
 
     /// How many events this subscription has lost because it was too slow.
-    public var droppedCount: Int { drops.count }
+    public var droppedCount: Int { subscription.buffer.droppedCount }
 
-    public func makeAsyncIterator() -> AsyncStream<WorkerEvent>.Iterator { stream.makeAsyncIterator() }
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(subscription: subscription) }
 }
 
-package final class DropCounter: Sendable {
-    private let value = Atomic<Int>(0)
-    package init() {}
-    package var count: Int { value.load(ordering: .relaxed) }
-    package func increment() { value.add(1, ordering: .relaxed) }
-}
+/// Ends a subscription when nobody can read it any more.
+final class EventSubscription: Sendable {
+    let buffer: EventBuffer
 
-/// Hands every event to all current subscriptions.
-package final class EventBroadcaster: Sendable {
-    private struct State {
-        var nextID = 0
-        var subscriptions: [Int: (continuation: AsyncStream<WorkerEvent>.Continuation, drops: DropCounter)] =
-            [:]
-    }
-    private let state = Mutex(State())
+    init(_ buffer: EventBuffer) { self.buffer = buffer }
 
-    package init() {}
-
-    package func subscribe(bufferSize: Int) -> WorkerEvents {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: WorkerEvent.self, bufferingPolicy: .bufferingNewest(Swift.max(1, bufferSize)))
-        let drops = DropCounter()
-        let id = state.withLock { state in
-            defer { state.nextID += 1 }
-            state.subscriptions[state.nextID] = (continuation, drops)
-            return state.nextID
-        }
-        continuation.onTermination = { [weak self] _ in
-            _ = self?.state.withLock { $0.subscriptions.removeValue(forKey: id) }
-        }
-        return WorkerEvents(stream: stream, drops: drops)
-    }
-
-    /// Ends all current subscriptions.
-    package func finish() {
-        let subscriptions = state.withLock { state in
-            defer { state.subscriptions = [:] }
-            return Array(state.subscriptions.values)
-        }
-        for (continuation, _) in subscriptions { continuation.finish() }
-    }
-
-    package var isObserved: Bool { state.withLock { !$0.subscriptions.isEmpty } }
-
-    package func send(_ event: WorkerEvent) {
-        // Yielding runs no code of the subscriber; still, not under the lock.
-        let subscriptions = state.withLock { Array($0.subscriptions.values) }
-        for (continuation, drops) in subscriptions {
-            if case .dropped = continuation.yield(event) { drops.increment() }
-        }
-    }
+    deinit { buffer.abandon() }
 }

@@ -19,6 +19,31 @@ extension Execution {
         _ result: JSONText, _ handler: Handler, _ duration: Duration
     ) async -> WorkerEvent.Kind? {
         let answer = await send(FinishWrite(key: context.run.key, action: .complete(result)))
+        return await take(answer, handler, duration)
+    }
+
+    /// Completes the run without waiting: the execution is over when the answer comes.
+    func complete(_ result: JSONText, _ handler: Handler, _ duration: Duration) {
+        session.executions.hold()
+        session.writer.finish(FinishWrite(key: context.run.key, action: .complete(result))) { answer in
+            if case .success(.done) = answer {
+                session.observer.report(.completed(info, duration: duration))
+                makeRoom()
+            } else {
+                // A result that is refused makes a failure, with all that belongs to it.
+                session.executions.start(on: HandlerThreads.shared) {
+                    let event = await take(stored(answer), handler, duration)
+                    if let event { session.observer.report(event) }
+                    leave()
+                }
+            }
+            session.executions.release()
+        }
+    }
+
+    private func take(
+        _ answer: FinishAnswer?, _ handler: Handler, _ duration: Duration
+    ) async -> WorkerEvent.Kind? {
         switch answer {
         case nil: return nil
         case .done: return .completed(info, duration: duration)
@@ -81,12 +106,32 @@ extension Execution {
     /// Sends a last write; nil when the database would not take it, and the run waits for its claim to expire.
     func send(_ write: FinishWrite) async -> FinishAnswer? {
         do {
-            return try await session.writer.finish(write)
+            return stored(.success(try await session.writer.finish(write)))
         } catch {
+            return stored(.failure(error))
+        }
+    }
+
+    private func stored(_ answer: Result<FinishAnswer, any Error>) -> FinishAnswer? {
+        switch answer {
+        case .success(let answer): return answer
+        case .failure(let error):
             context.logger.info(
                 "the end of the run could not be stored; it is taken over when its claim expires",
                 metadata: ["error": "\(error)"])
             return nil
+        }
+    }
+
+    /// Puts a task without a handler here off for 15 to 30 seconds: during a rolling deploy another worker has it.
+    func deferUnknown() async {
+        let delay = Duration.seconds(Double.random(in: 15...30))
+        let write = FinishWrite(key: context.run.key, action: .sleep(until: .after(delay), checkpoint: nil))
+        switch await send(write) {
+        case .done?: session.observer.report(.deferred(info, delay: delay))
+        case .refused(let refusal)?:
+            if let event = ended(by: refusal) { session.observer.report(event) }
+        case nil: break
         }
     }
 }

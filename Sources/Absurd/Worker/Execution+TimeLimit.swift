@@ -11,7 +11,8 @@ extension Execution {
             group.addTask { await end(handler, after: limit, since: start, verdict) }
             let returned = await context.runningHandler { await invoke(handler) }
             group.cancelAll()
-            if verdict.handlerReturned() { await conclude(returned, handler, since: start) }
+            guard verdict.handlerReturned() else { return }
+            await conclude(await outcome(of: returned, handler), handler, ContinuousClock.now - start)
         }
     }
 
@@ -31,9 +32,7 @@ extension Execution {
             metadata: ["absurd.attempt-timeout": "\(limit)"])
         // The end of a run follows all of its writes.
         await context.writesAnsweredDespiteCancellation()
-        let event = await act(
-            on: .fail(.attemptTimeout(limit)), handler, duration: ContinuousClock.now - start)
-        if let event { session.observer.report(event) }
+        await conclude(.fail(.attemptTimeout(limit)), handler, ContinuousClock.now - start)
     }
 }
 

@@ -1,27 +1,32 @@
 import Synchronization
 import Tracing
 
-/// Executes one claimed run: runs its handler, decides what it came to, and tells the database.
+/// Executes one claimed run: runs its handler, decides what it came to, tells the database, and frees its slot.
 struct Execution: Sendable {
     let session: WorkerSession
     let context: TaskContext
+    let slot: Int
 
     var worker: Worker { session.worker }
     private var run: ClaimedRun { context.run }
 
     func run() async {
-        let executions = worker.client.executions
         let lifecycle = session.lifecycle
-        let hasRoom = await executions.enter(
+        let hasRoom = await worker.client.executions.enter(
             run.info.runID, unless: { [context] in lifecycle.stage == .stopping || context.hasEnded })
         // The claim may have ended while the run's earlier execution was waited for.
         if case .ended(let end) = context.phase {
-            if hasRoom { executions.leave(run.info.runID) }
-            return report(endedBefore: end)
+            report(endedBefore: end)
+            return hasRoom ? leave() : leaveAnother()
         }
-        guard hasRoom else { return await session.giveBack([run]) }
-        defer { executions.leave(run.info.runID) }
-        guard let handler = worker.handlers[run.info.taskName] else { return await deferUnknown() }
+        guard hasRoom else {
+            await session.giveBack([run])
+            return leaveAnother()
+        }
+        guard let handler = worker.handlers[run.info.taskName] else {
+            await deferUnknown()
+            return leave()
+        }
         await execute(handler)
     }
 
@@ -36,36 +41,45 @@ struct Execution: Sendable {
     private func execute(_ handler: Handler) async {
         session.observer.report(.started(run.info))
         let start = ContinuousClock.now
-        if let limit = handler.attemptTimeout { return await execute(handler, for: limit, since: start) }
+        if let limit = handler.attemptTimeout {
+            await execute(handler, for: limit, since: start)
+            return leave()
+        }
         let returned = await context.runningHandler { await invoke(handler) }
-        await conclude(returned, handler, since: start)
+        let outcome = await outcome(of: returned, handler)
+        let duration = ContinuousClock.now - start
+        // Nobody has to wait for this one, which is most of what short handlers come to.
+        if case .complete(let result) = outcome { return complete(result, handler, duration) }
+        await conclude(outcome, handler, duration)
+        leave()
     }
 
-    func conclude(
-        _ returned: Result<HandlerReturn, any Error>, _ handler: Handler, since start: ContinuousClock.Instant
-    ) async {
-        let end = await context.close()
-        let outcome = Outcome.decide(returned, end: end, attemptTimeout: handler.attemptTimeout)
-        let event = await act(on: outcome, handler, duration: ContinuousClock.now - start)
-        if let event { session.observer.report(event) }
+    func outcome(of returned: Result<HandlerReturn, any Error>, _ handler: Handler) async -> Outcome {
+        .decide(returned, end: await context.close(), attemptTimeout: handler.attemptTimeout)
+    }
+
+    func conclude(_ outcome: Outcome, _ handler: Handler, _ duration: Duration) async {
+        if let event = await act(on: outcome, handler, duration: duration) { session.observer.report(event) }
     }
 
     func invoke(_ handler: Handler) async -> Result<HandlerReturn, any Error> {
-        let parent = TracingHeaders.extract(from: run.info.headers)
         do {
-            let value = try await withSpan("run \(run.info.taskName)", context: parent, ofKind: .consumer) {
-                span in
-                if span.isRecording {
-                    span.attributes["absurd.queue"] = run.info.queue
-                    span.attributes["absurd.task.id"] = run.info.taskID.description
-                    span.attributes["absurd.run.id"] = run.info.runID.description
-                    span.attributes["absurd.attempt"] = run.info.attempt
-                }
-                return try await throughHook(handler)
-            }
-            return .success(value)
+            return .success(try await session.isTracing ? withinSpan(handler) : throughHook(handler))
         } catch {
             return .failure(error)
+        }
+    }
+
+    private func withinSpan(_ handler: Handler) async throws -> HandlerReturn {
+        let parent = TracingHeaders.extract(from: run.info.headers)
+        return try await withSpan("run \(run.info.taskName)", context: parent, ofKind: .consumer) { span in
+            if span.isRecording {
+                span.attributes["absurd.queue"] = run.info.queue
+                span.attributes["absurd.task.id"] = run.info.taskID.description
+                span.attributes["absurd.run.id"] = run.info.runID.description
+                span.attributes["absurd.attempt"] = run.info.attempt
+            }
+            return try await throughHook(handler)
         }
     }
 
@@ -88,17 +102,32 @@ struct Execution: Sendable {
         // Also the handler's error, should the hook have kept it.
         return try result.get()
     }
+}
 
-    /// Puts a task without a handler here off for 15 to 30 seconds: during a rolling deploy another worker has it.
-    private func deferUnknown() async {
-        let delay = Duration.seconds(Double.random(in: 15...30))
-        let write = FinishWrite(key: run.key, action: .sleep(until: .after(delay), checkpoint: nil))
-        switch await send(write) {
-        case .done?: session.observer.report(.deferred(run.info, delay: delay))
-        case .refused(let refusal)?:
-            if let event = ended(by: refusal) { session.observer.report(event) }
-        case nil: break
-        }
+// MARK: - Room for others
+
+extension Execution {
+    /// Frees the slot, and lets the run be executed again in this process.
+    func leave() {
+        makeRoom()
+        worker.room.signal()
+    }
+
+    /// The same without telling who waits for a slot.
+    func makeRoom() {
+        worker.client.executions.leave(run.info.runID)
+        giveSlotBack()
+    }
+
+    /// Frees the slot while the run's earlier execution goes on.
+    private func leaveAnother() {
+        giveSlotBack()
+        worker.room.signal()
+    }
+
+    private func giveSlotBack() {
+        worker.slotTable.give(back: slot)
+        session.observer.slotGivenBack()
     }
 }
 

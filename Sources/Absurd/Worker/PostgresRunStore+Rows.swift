@@ -36,20 +36,64 @@ struct FinishColumns {
     }
 }
 
+extension FinishWrite {
+    /// The results that complete the runs, when that is all that is to be done.
+    static func results(of writes: [FinishWrite]) -> [String?]? {
+        var results: [String?] = []
+        results.reserveCapacity(writes.count)
+        for write in writes {
+            guard case .complete(let result) = write.action else { return nil }
+            results.append(result.text)
+        }
+        return results
+    }
+}
+
+extension FinishAnswer {
+    /// - Parameter row: The answer, the task's state, SQLSTATE and message.
+    init(_ answer: String, _ row: SQLRow) throws {
+        switch answer {
+        case "done", "repeated":
+            guard let state = TaskState(rawValue: try row.text(1)) else { throw SpawnStatement.wrongAnswer }
+            self = .done(taskState: state)
+        default: self = .refused(try Refusal(answer, row))
+        }
+    }
+}
+
+/// The columns of `absurd_swift.claim` that a worker reads, in the order of its statement.
+///
+/// By position, because a look for a name costs as much as the value itself.
+enum ClaimColumn: Int {
+    case runID, taskID, attempt, taskName, params, retryStrategy, maxAttempts, headers, wakeEvent,
+        eventPayload
+    case token, due, resumed
+
+    static let names =
+        "run_id, task_id, attempt, task_name, params, retry_strategy, max_attempts, headers, wake_event, "
+        + "event_payload, token, due, resumed"
+}
+
 extension ClaimedRun {
-    init(_ row: SQLRow, holder: ClaimHolder) throws {
-        let headers = try row.decode("headers", as: String?.self).map(JSONText.init)
+    /// A row of ``ClaimColumn``.
+    init(_ row: SQLRow, holder: ClaimHolder, receivedAt: ContinuousClock.Instant) throws {
+        func json(_ column: ClaimColumn) throws -> JSONText? {
+            try row.textOrNull(column.rawValue).map(JSONText.init)
+        }
         self.init(
             info: RunInfo(
-                taskID: TaskID(try row.decode("task_id")), runID: RunID(try row.decode("run_id")),
-                taskName: try row.decode("task_name"), queue: holder.queue,
-                attempt: Int(try row.decode("attempt", as: Int32.self)),
-                maxAttempts: try row.decode("max_attempts", as: Int32?.self).map(Int.init),
-                workerID: holder.worker, headers: Self.object(headers)),
-            params: JSONText(try row.decode("params")), wakeEvent: try row.decode("wake_event"),
-            eventPayload: try row.decode("event_payload", as: String?.self).map(JSONText.init),
-            retryStrategy: try row.decode("retry_strategy", as: String?.self).map(JSONText.init),
-            token: try row.decode("token"), due: try row.decode("due"), isResumed: try row.decode("resumed"))
+                taskID: TaskID(try row.uuid(ClaimColumn.taskID.rawValue)),
+                runID: RunID(try row.uuid(ClaimColumn.runID.rawValue)),
+                taskName: try row.text(ClaimColumn.taskName.rawValue), queue: holder.queue,
+                attempt: Int(try row.int32(ClaimColumn.attempt.rawValue)),
+                maxAttempts: try row.int32OrNull(ClaimColumn.maxAttempts.rawValue).map(Int.init),
+                workerID: holder.worker, headers: Self.object(try json(.headers))),
+            params: JSONText(try row.text(ClaimColumn.params.rawValue)),
+            wakeEvent: try row.textOrNull(ClaimColumn.wakeEvent.rawValue),
+            eventPayload: try json(.eventPayload), retryStrategy: try json(.retryStrategy),
+            token: try row.timestamp(ClaimColumn.token.rawValue),
+            due: try row.timestampOrNull(ClaimColumn.due.rawValue),
+            isResumed: try row.bool(ClaimColumn.resumed.rawValue), receivedAt: receivedAt)
     }
 
     /// Headers that are no object, which only foreign producers can store, count as none.

@@ -18,17 +18,14 @@ package struct PostgresRunStore: RunStore {
 
     package func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] {
         let rows = try await send(
-            """
-            select run_id, task_id, attempt, task_name, params, retry_strategy, max_attempts, headers, wake_event,
-              event_payload, token, due, resumed
-            from absurd_swift.claim($1, $2, $3, $4, $6, $5, $7, true)
-            """,
+            "select \(ClaimColumn.names) from absurd_swift.claim($1, $2, $3, $4, $6, $5, $7, true)",
             [
                 .text(request.holder.queue), .text(request.holder.worker), .int(Int64(request.timeout)),
                 .int(Int64(request.limit)), .bool(request.sweeps),
                 request.dueFrom.map { .timestamp($0) } ?? .null, .bool(request.isRegistered),
             ], isCancellable: true)
-        return try rows.map { try ClaimedRun($0, holder: request.holder) }
+        let receivedAt = ContinuousClock.now
+        return try rows.map { try ClaimedRun($0, holder: request.holder, receivedAt: receivedAt) }
     }
 
     package func loadCheckpoints(
@@ -64,6 +61,9 @@ package struct PostgresRunStore: RunStore {
     package func finish(
         _ writes: [FinishWrite], holder: ClaimHolder, wait: Bool
     ) async throws -> [FinishAnswer] {
+        if wait, let results = FinishWrite.results(of: writes) {
+            return try await complete(writes.map(\.key), results, holder)
+        }
         let columns = writes.map(FinishColumns.init)
         let rows = try await send(
             """
@@ -75,14 +75,26 @@ package struct PostgresRunStore: RunStore {
                 .textArray(columns.map(\.step)), .timestampArray(columns.map(\.wakeAt)),
                 .doubleArray(columns.map(\.delay)), .bool(wait),
             ], isCancellable: writes.allSatisfy(\.isRelease))
-        return try answers(rows, writes.count) { row, answer in
-            switch answer {
-            case "done", "repeated":
-                guard let state = try TaskState(row, "task_state") else { throw SpawnStatement.wrongAnswer }
-                return .done(taskState: state)
-            default: return .refused(try Refusal(answer, row))
-            }
+        return try answers(rows, writes.count) { row, answer in try FinishAnswer(answer, row) }
+    }
+
+    /// What most batches are: the answers that come back are only those of runs that were not completed now.
+    private func complete(
+        _ keys: [ClaimKey], _ results: [String?], _ holder: ClaimHolder
+    ) async throws -> [FinishAnswer] {
+        let rows = try await send(
+            """
+            select answer, task_state, sqlstate, message, position
+            from absurd_swift.complete($1, $2, $3, $4, $5)
+            """,
+            fence(holder, keys) + [.textArray(results)])
+        var answers = Array(repeating: FinishAnswer.done(taskState: .completed), count: keys.count)
+        for row in rows {
+            let index = Int(try row.int32(4)) - 1
+            guard answers.indices.contains(index) else { throw SpawnStatement.wrongAnswer }
+            answers[index] = try FinishAnswer(row.text(0), row)
         }
+        return answers
     }
 
     package func checkpoint(
@@ -175,10 +187,11 @@ package struct PostgresRunStore: RunStore {
         ]
     }
 
+    /// - Parameter decode: Makes an answer of a row and of its first column, which says what kind it is.
     private func answers<Answer>(
         _ rows: SQLRows, _ count: Int, _ decode: (SQLRow, String) throws -> Answer
     ) throws -> [Answer] {
         guard rows.count == count else { throw SpawnStatement.wrongAnswer }
-        return try rows.map { try decode($0, try $0.decode("answer", as: String.self)) }
+        return try rows.map { try decode($0, try $0.text(0)) }
     }
 }

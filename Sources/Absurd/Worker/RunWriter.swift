@@ -20,16 +20,19 @@ package final class RunWriter: Sendable {
     private let eventWaits: WriteLane<EventWait, WaitAnswer>
     private let taskWaits: WriteLane<TaskWait, WaitAnswer>
 
+    /// - Parameter afterFinishes: Called when all runs of a statement have got their answers.
     package init(
         store: any RunStore, holder: ClaimHolder, outages: OutageLog, logger: Logger,
-        limits: BatchLimits = BatchLimits()
+        limits: BatchLimits = BatchLimits(), afterFinishes: @escaping @Sendable () -> Void = {}
     ) {
         self.store = store
         self.holder = holder
         let delivery = Delivery(outages: outages, logger: logger)
         self.delivery = delivery
         releases = Delivery(outages: outages, logger: logger, heedsCancellation: true)
-        finishes = WriteLane(delivery, limits) { try await store.finish($0, holder: holder, wait: $1) }
+        finishes = WriteLane(delivery, limits, afterAnswers: afterFinishes) {
+            try await store.finish($0, holder: holder, wait: $1)
+        }
         checkpoints = WriteLane(delivery, limits) { try await store.checkpoint($0, holder: holder, wait: $1) }
         renewals = WriteLane(delivery, limits) { try await store.renew($0, holder: holder, wait: $1) }
         eventWaits = WriteLane(delivery, limits) { try await store.awaitEvent($0, holder: holder, wait: $1) }
@@ -65,6 +68,15 @@ package final class RunWriter: Sendable {
     }
 
     package func finish(_ write: FinishWrite) async throws -> FinishAnswer { try await finishes.send(write) }
+
+    /// The same for a caller who does not wait.
+    ///
+    /// - Parameter receive: Called on a shared thread, so it must neither block nor take long.
+    package func finish(
+        _ write: FinishWrite, _ receive: @escaping @Sendable (Result<FinishAnswer, any Error>) -> Void
+    ) {
+        finishes.post(write, receive)
+    }
 
     /// Gives runs back, in statements of their own beside the lane, until each has an answer or the current task is
     /// cancelled.

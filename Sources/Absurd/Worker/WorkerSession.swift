@@ -11,8 +11,10 @@ package final class WorkerSession: Sendable {
     /// Whether the worker is in the registry under the holder's id.
     let isRegistered: Bool
     let observer: WorkerObserver
+    /// Whether executions make spans; what the program set up when the session began.
+    let isTracing = TracingHeaders.isTracing
     let watched: WakeUps.Watched
-    private let executions = LeavableTasks()
+    let executions = LeavableTasks()
     /// Which life of the worker this is.
     let life: Int
     /// The claim under way.
@@ -38,7 +40,9 @@ package final class WorkerSession: Sendable {
         self.isRegistered = isRegistered
         self.observer = worker.observer.naming(holder.worker)
         self.writer = RunWriter(
-            store: worker.store, holder: holder, outages: worker.outages, logger: observer.logger)
+            store: worker.store, holder: holder, outages: worker.outages, logger: observer.logger,
+            // Once for all slots that a statement has freed, so that the next claim fills them together.
+            afterFinishes: { [room = worker.room] in room.signal() })
         self.watched = worker.client.wakeUps.watched(worker.queue)
     }
 
@@ -217,12 +221,8 @@ extension WorkerSession {
             return
         }
         observer.slotTaken()
-        executions.start(on: HandlerThreads.shared) {
-            await Execution(session: self, context: context).run()
-            self.worker.slotTable.give(back: slot)
-            self.observer.slotGivenBack()
-            self.worker.room.signal()
-        }
+        let execution = Execution(session: self, context: context, slot: slot)
+        executions.start(on: HandlerThreads.shared) { await execution.run() }
     }
 
     /// Gives runs back, no attempt spent, claimable by others at once.

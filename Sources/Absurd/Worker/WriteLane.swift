@@ -38,11 +38,17 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
     private let delivery: Delivery
     private let persisting = Mutex(StatementStarts())
     private let persisters = LeavableTasks()
+    private let afterAnswers: @Sendable () -> Void
 
-    package init(_ delivery: Delivery, _ limits: BatchLimits, _ statement: @escaping Statement) {
+    /// - Parameter afterAnswers: Called when all rows of a statement have got their answers.
+    package init(
+        _ delivery: Delivery, _ limits: BatchLimits, afterAnswers: @escaping @Sendable () -> Void = {},
+        _ statement: @escaping Statement
+    ) {
         self.delivery = delivery
         self.statement = statement
-        together = Lane(limits: limits) { writes, _ in
+        self.afterAnswers = afterAnswers
+        together = Lane(limits: limits, afterAnswers: afterAnswers) { writes, _ in
             await Self.deliver(writes, waitsForLocks: true, delivery, statement)
         }
         // Two, so that rows that nobody holds any more get past one whose statement has to wait.
@@ -71,22 +77,39 @@ package final class WriteLane<Write: LaneWrite, Answer: LaneAnswer>: Sendable {
     package var pendingCount: Int { together.pendingCount }
 
     package func send(_ write: Write) async throws -> Answer {
-        do {
-            let answer = try await together.submit(write, bytes: write.byteCount)
-            guard answer.isBusy else { return answer }
-        } catch is TookTooLong {
-            // One of the rows, say for its size; alone it will show which.
-        }
-        // In a task of its own, so that it goes on when its caller's thread is taken meanwhile.
         let seat = Seat<Result<Answer, any Error>>()
-        persisters.start {
-            do {
-                seat.give(.success(try await self.persist(write)))
-            } catch {
-                seat.give(.failure(error))
+        post(write) { seat.give($0) }
+        return try await seat.turn().get()
+    }
+
+    /// The same for a caller who does not wait.
+    ///
+    /// - Parameter receive: Called on a shared thread, so it must neither block nor take long.
+    package func post(
+        _ write: Write, _ receive: @escaping @Sendable (_ answer: Result<Answer, any Error>) -> Void
+    ) {
+        together.post(write, bytes: write.byteCount) { result in
+            switch result {
+            case .success(let answer) where answer.isBusy: self.persistBeside(write, receive)
+            // One of the rows, say for its size; alone it will show which.
+            case .failure(is TookTooLong): self.persistBeside(write, receive)
+            case .success, .failure: receive(result)
             }
         }
-        return try await seat.turn().get()
+    }
+
+    /// In a task of its own, so that it goes on when its caller's thread is taken meanwhile.
+    private func persistBeside(
+        _ write: Write, _ receive: @escaping @Sendable (_ answer: Result<Answer, any Error>) -> Void
+    ) {
+        persisters.start {
+            do {
+                receive(.success(try await self.persist(write)))
+            } catch {
+                receive(.failure(error))
+            }
+            self.afterAnswers()
+        }
     }
 
     /// How often a row may take too long alone before it is refused.

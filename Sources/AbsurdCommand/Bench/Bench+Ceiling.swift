@@ -49,19 +49,12 @@ extension Bench {
                 continue
             }
             from = try claimed[0].decode("due", as: PostgresTimestamp.self)
-            let count = claimed.count
             _ = try await connection.query(
-                """
-                select answer from absurd_swift.finish($1, $2, $3, $4, $5, $6, $7, $8, $9)
-                """,
+                "select answer from absurd_swift.complete($1, $2, $3, $4, $5)",
                 [
                     .text(queue), .text(worker), .uuidArray(try claimed.map { try $0.decode("run_id") }),
                     .timestampArray(try claimed.map { try $0.decode("token") }),
-                    .textArray(Array(repeating: "complete", count: count)),
-                    .textArray(Array(repeating: "null", count: count)),
-                    .textArray(Array(repeating: nil, count: count)),
-                    .timestampArray(Array(repeating: nil, count: count)),
-                    .doubleArray(Array(repeating: nil, count: count)),
+                    .textArray(Array(repeating: "null", count: claimed.count)),
                 ])
         }
     }

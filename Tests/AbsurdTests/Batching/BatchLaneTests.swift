@@ -52,6 +52,30 @@ struct BatchLaneTests {
         #expect(recorder.sent == [[0], [1, -2, 3]])
     }
 
+    @Test func `who does not wait is told as well, and when all of a statement have been told`() async throws
+    {
+        let recorder = Recorder()
+        let told = Mutex<[String]>([])
+        let lane = BatchLane<Int, Int>(afterAnswers: { told.withLock { $0.append("all") } }) { rows, _ in
+            await recorder.send(rows)
+        }
+        let waiting = try await submit([1, 2], to: lane, behind: recorder) {
+            for row in [3, -4, 5] {
+                lane.post(row, bytes: 1) { answer in
+                    told.withLock { $0.append((try? answer.get()).map { "\($0)" } ?? "refused") }
+                }
+            }
+        }
+        await lane.settled()
+        #expect(waiting == [1, 2])
+        #expect(recorder.sent == [[0], [1, 2, 3, -4, 5]])
+        #expect(told.withLock(\.self) == ["all", "3", "refused", "5", "all"])
+        // Nothing is under way: it leaves at once.
+        lane.post(6, bytes: 1) { _ in told.withLock { $0.append("6") } }
+        await lane.settled()
+        #expect(told.withLock(\.self).suffix(2) == ["6", "all"])
+    }
+
     @Test func `a caller that is cancelled while it waits is answered at once and its row is not sent`()
         async throws
     {

@@ -37,7 +37,9 @@ struct LostCommitTests {
             _ = try await losing("absurd_swift.checkpoint", commits) {
                 try await client.setCheckpoint("step", of: runs[0], to: 7)
             }
-            try await losing("absurd_swift.finish", commits) { try await client.complete(runs[0], result: 7) }
+            try await losing("absurd_swift.complete", commits) {
+                try await client.complete(runs[0], result: 7)
+            }
             #expect(try await commits.count("absurd.c_default where state = '7'") == 1)
             #expect(try await commits.count("absurd.r_default where state = 'completed'") == 1)
             await client.close()

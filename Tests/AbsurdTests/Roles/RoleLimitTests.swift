@@ -105,8 +105,8 @@ struct RoleLimitTests {
             .worker: """
             \(producing) absurd.get_task_result absurd.get_task_checkpoint_state
             absurd_swift.claim absurd_swift.load_checkpoints absurd_swift.checkpoint absurd_swift.renew
-            absurd_swift.await_event absurd_swift.await_task absurd_swift.finish absurd_swift.give_back_strays
-            absurd_swift.arm absurd_swift.disarm absurd_swift.due_in
+            absurd_swift.await_event absurd_swift.await_task absurd_swift.complete absurd_swift.finish
+            absurd_swift.give_back_strays absurd_swift.arm absurd_swift.disarm absurd_swift.due_in
             absurd_swift.make_triggers absurd_swift.make_functions
             absurd_swift.register absurd_swift.beat absurd_swift.reap absurd_swift.deregister
             """,

@@ -12,7 +12,7 @@ struct ExtensionDeadlockTests {
 
     /// A call of our schema with several rows.
     enum Batch: String, CaseIterable, Sendable {
-        case complete, fail, sleep, checkpoint, renew, awaitEvent, awaitTask, emit
+        case complete, onlyComplete, fail, sleep, checkpoint, renew, awaitEvent, awaitTask, emit
     }
 
     /// What a foreign transaction does to many tasks, one after the other.
@@ -162,6 +162,13 @@ struct ExtensionDeadlockTests {
                 try await queue.finish(
                     claims.map { .init($0, batch.rawValue, "1", delay: batch == .sleep ? 60 : nil) },
                     wait: wait)
+            }
+        case .onlyComplete:
+            return try await givingWay(claims) { claims, wait in
+                // What conflicts goes on as one of several ends.
+                wait
+                    ? try await queue.complete(claims.map { ($0, "1") })
+                    : try await queue.finish(claims.map { .init($0, "complete", "1") }, wait: false)
             }
         case .checkpoint:
             return try await givingWay(claims) { claims, wait in

@@ -76,6 +76,13 @@ struct ExtensionPlanTests {
         try await queue.expectReads(perRow: 3, size, slack: slack) {
             _ = try await queue.finish(claims.map { .init($0, "complete", "1") })
         }
+        _ = try await queue.spawnTogether(rows.map { ($0.name, "{}") })
+        let more = try await queue.claim(limit: size)
+        #expect(more.count == Int(size))
+        try await queue.expectReads(perRow: 3, size, slack: slack) {
+            let answers = try await queue.complete(more.map { ($0, "1") })
+            #expect(answers.allSatisfy { $0.answer == "done" })
+        }
         try await queue.expectReads(perRow: 4, size, slack: slack) {
             let found = try await queue.connection.query(
                 "select state from absurd_swift.task_results('q', $1, 'result:test')",

@@ -29,8 +29,10 @@ struct PlannedFunctionTests {
                 let claim = try await queue.claimNew()
                 #expect(try await queue.checkpoint([(claim, "s", "1")]).map(\.answer) == ["stored"])
                 #expect(try await queue.finish([.init(claim, "complete", "1")]).map(\.answer) == ["done"])
+                let next = try await queue.claimNew()
+                #expect(try await queue.complete([(next, "1")]).map(\.answer) == ["done"])
             }
-            #expect(try await functions(queue).count == 34)
+            #expect(try await functions(queue).count == 36)
         }
     }
 
@@ -68,7 +70,7 @@ struct PlannedFunctionTests {
             try await queue.run(
                 #"create function absurd_swift."heard:q"() returns integer language sql as 'select 1'"#)
             try await queue.makeMissingFunctions()
-            #expect(try await functions(queue).count == 17)
+            #expect(try await functions(queue).count == 18)
             #expect(try await !functions(queue).contains("heard:q"))
         }
     }
@@ -141,7 +143,7 @@ struct PlannedFunctionTests {
             try await queue.create(variant.inOtherMode.storageMode)
             try await queue.makeMissingFunctions()
             let changed = Set(try await functions(queue)).symmetricDifference(before)
-            #expect(changed == ["put:q", "putp:q", "spawn:q", "spawp:q"])
+            #expect(changed == ["claim:q", "claip:q", "put:q", "putp:q", "spawn:q", "spawp:q"])
             #expect(
                 try await queue.text("select count(*)::text from absurd_swift.missing_functions()") == "0")
         }

@@ -60,14 +60,37 @@ struct QueueTests {
         }
     }
 
-    @Test func `rows of unpartitioned tables leave room for heap-only updates`() async throws {
+    @Test(arguments: StorageMode.allCases)
+    func `pages and index pages leave room for the versions that claim and end make`(
+        _ mode: StorageMode
+    ) async throws {
+        let session = try await Session(mode)
+        // Partitions have the parameters, and their parents cannot.
+        let parameters = try await session.value(
+            """
+            select string_agg(distinct left(c.relname, 2) || ' ' || c.relkind::text || ' ' || c.reloptions::text, ', ')
+              from pg_class c
+             where c.relnamespace = 'absurd'::regnamespace and c.relkind in ('r', 'i') and c.reloptions is not null
+            """)
+        #expect(
+            parameters
+                == "c_ r {fillfactor=70}, r_ i {fillfactor=50}, r_ r {fillfactor=70}, t_ r {fillfactor=45}")
+    }
+
+    @Test func `a task stays in its page when it is claimed`() async throws {
         let session = try await Session(.unpartitioned)
+        try await session.run(
+            "select absurd.spawn_task('jobs', 'task', jsonb_build_object('n', n)) from generate_series(1, 300) n"
+        )
+        try await session.run(
+            "create temp table places as select task_id, (ctid::text::point)[0] as page from absurd.t_jobs")
+        try await session.run("select run_id from absurd.claim_task('jobs', 'w', 60, 300)")
         #expect(
             try await session.value(
                 """
-                select string_agg(relname || reloptions::text, ' ' order by relname) from pg_class
-                 where relnamespace = 'absurd'::regnamespace and relkind = 'r' and reloptions is not null
-                """) == "c_jobs{fillfactor=70} r_jobs{fillfactor=70} t_jobs{fillfactor=70}")
+                select count(*)::text from absurd.t_jobs t join places p using (task_id)
+                 where t.state = 'running' and (t.ctid::text::point)[0] = p.page
+                """) == "300")
     }
 
     @Test func `creating a queue again repairs it`() async throws {

@@ -90,6 +90,25 @@ extension ExtensionQueue {
             ])
     }
 
+    /// Completes runs and nothing else; the function answers only for those that were not completed now.
+    func complete(_ rows: [(claim: Claim, result: String?)]) async throws -> [Answer] {
+        let told = try await connection.query(
+            """
+            select position, answer, task_state as value, sqlstate
+              from absurd_swift.complete($1, $2, $3, $4, $5)
+            """,
+            fence(rows.map(\.claim)) + [.textArray(rows.map(\.result))])
+        var answers = Array(repeating: Answer(answer: "done", value: "completed"), count: rows.count)
+        for row in told {
+            let answer = Answer(
+                answer: try row.decode("answer"), value: try row.decode("value"),
+                sqlState: try row.decode("sqlstate"))
+            #expect(answer.answer != "done")
+            answers[try row.decode("position", as: Int.self) - 1] = answer
+        }
+        return answers
+    }
+
     func checkpoint(
         _ rows: [(claim: Claim, step: String, state: String?)], renewing timeout: Int64? = nil,
         wait: Bool = true

@@ -3,7 +3,7 @@ import LibPQ
 
 /// Every kind of write under a claim that the schema has, in one place: a new one belongs here.
 enum FencedWrite: String, CaseIterable, Sendable {
-    case complete, fail, failForGood, failAtDelay, sleep, sleepWithStep, release
+    case complete, onlyComplete, fail, failForGood, failAtDelay, sleep, sleepWithStep, release
     case checkpoint, checkpointOfKnownStep
     case renew, onlyLook
     case lookForEvent, takeEvent, parkOnEvent
@@ -39,6 +39,8 @@ extension FencedWrite {
         let answers: [ExtensionQueue.Answer]
         switch self {
         case .complete: answers = try await queue.finish([.init(claim, "complete", #""A""#)], wait: wait)
+        // Always waits.
+        case .onlyComplete: answers = try await queue.complete([(claim, #""A""#)])
         case .fail: answers = try await queue.finish([.init(claim, "fail", #""A""#)], wait: wait)
         case .failForGood: answers = try await queue.finish([.init(claim, "fail_final", #""A""#)], wait: wait)
         case .failAtDelay:

@@ -34,6 +34,12 @@ extension ContractTwin {
     }
 }
 
+extension TwinFinish {
+    var result: (name: String, result: String)? {
+        if case .complete(let name, let result) = self { (name, result) } else { nil }
+    }
+}
+
 extension BatchTwin {
     func spawn(_ rows: [(name: String, options: String)]) async throws {
         try await queue.spawnTogether(rows)
@@ -44,6 +50,11 @@ extension BatchTwin {
     }
 
     func finish(_ rows: [TwinFinish]) async throws {
+        let results = rows.compactMap(\.result)
+        guard results.count < rows.count else {
+            _ = try await queue.complete(results.map { (try claim(of: $0.name), $0.result) })
+            return
+        }
         _ = try await queue.finish(
             rows.map { row in
                 switch row {
