@@ -18,13 +18,13 @@ struct BenchJob {
         func peers(_ scenario: String, _ systems: String...) -> [BenchJob] {
             withPeers ? systems.map { BenchJob(system: $0, scenario: scenario) } : []
         }
-        let drain = own("drain", "--concurrency", "1000")
+        let drain = own("drain", "--concurrency", "2000")
         let (absurd, dbos, procrastinate, pgqueuer) = ("absurd-sdk", "dbos", "procrastinate", "pgqueuer")
         return [own("ceiling", "--count", "20000")]
             + [drain] + peers("drain", absurd, dbos, procrastinate, pgqueuer)
             // Single drains vary by a fifth, and this comparison is a close one: the medians of three count.
             + [drain] + peers("drain", pgqueuer) + [drain] + peers("drain", pgqueuer)
-            + [own("steps", "--concurrency", "1000")] + peers("steps", absurd, dbos)
+            + [own("steps", "--concurrency", "2000")] + peers("steps", absurd, dbos)
             + [own("spawn-batch")] + peers("spawn-batch", procrastinate, pgqueuer)
             + [own("spawn-one")] + peers("spawn-one", absurd, dbos, procrastinate, pgqueuer)
             + [own("pickup")] + peers("pickup", absurd, dbos, procrastinate, pgqueuer) + [own("resume")]

@@ -25,7 +25,7 @@ begin
     case when not p_careful then absurd_swift.planned_call(
       case when v_is_partitioned then 'spawp' else 'spawn' end, p_queue, 8
     ) end,
-    absurd_swift.spawn_statement(p_queue, v_is_partitioned, p_careful)
+    absurd_swift.spawn_statement(p_queue, v_is_partitioned, p_careful, false)
   ) using p_task_ids, p_run_ids, p_names, p_params, p_options, v_now,
     absurd_swift.uuid_at(v_now - interval '1 day'), absurd_swift.uuid_at(v_now + interval '1 day 1 ms')
   loop
@@ -44,12 +44,17 @@ begin
 end;
 $$;
 
+-- What earlier versions had in its place.
+drop function if exists absurd_swift.spawn_statement(text, boolean, boolean);
+
 -- The statement that spawns rows with task ids $1, run ids $2, names $3, params $4 and options $5 at $6; ids
--- have to be from $7 to below $8.
+-- have to be from $7 to below $8. Answers for each row that was made or refused; with p_is_terse once for all, with the
+-- positions of those that were made and whether some were refused.
 create or replace function absurd_swift.spawn_statement(
   p_queue text,
   p_is_partitioned boolean,
-  p_careful boolean
+  p_careful boolean,
+  p_is_terse boolean
 )
   returns text
   language plpgsql
@@ -57,6 +62,19 @@ create or replace function absurd_swift.spawn_statement(
 as $$
 declare
   v_has_cancel_at boolean := absurd_swift.has_cancel_at(p_queue);
+  v_insert text := format($sql$
+      insert into absurd.%I (
+        task_id, task_name, params, headers, retry_strategy, max_attempts, cancellation, enqueue_at,
+        state, attempts, last_attempt_run, idempotency_key
+      )
+      select n.task_id, n.name, n.params, n.headers, n.retry_strategy, n.max_attempts, n.cancellation, $6,
+        'pending', 1, n.run_id, n.idempotency_key
+      from n
+    $sql$, 't_' || p_queue);
+  v_order text := 'order by n.idempotency_key, n.position';
+  -- "is true" keeps this a hashed lookup; as a join it is quadratic whenever few rows are expected.
+  v_made text := '(n.task_id in (select a.task_id from a)) is true';
+  v_columns text := 'select n.position, n.task_id, n.run_id, n.cancellation from n';
 begin
   return format($sql$
     with i as materialized (
@@ -68,12 +86,7 @@ begin
           when coalesce(btrim(x.name), '') = '' then 'AS007'
           when q.is_odd then 'AS008'
           else coalesce(j.sqlstate, o.sqlstate)
-        end as sqlstate,
-        case
-          when coalesce(btrim(x.name), '') = '' then 'the task name is blank'
-          when q.is_odd then 'task and run id must be UUIDv7 of about now'
-          else coalesce(j.message, o.message)
-        end as message
+        end as sqlstate %10$s
       from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
         with ordinality x(task_id, run_id, name, params, options, ordinality)
       %6$s
@@ -87,33 +100,14 @@ begin
       ) q
     ),
     %3$s
-    a as (
-      insert into absurd.%2$I (
-        task_id, task_name, params, headers, retry_strategy, max_attempts, cancellation, enqueue_at,
-        state, attempts, last_attempt_run, idempotency_key
-      )
-      select n.task_id, n.name, n.params, n.headers, n.retry_strategy, n.max_attempts, n.cancellation, $6,
-        'pending', 1, n.run_id, n.idempotency_key
-      from n
-      order by n.idempotency_key, n.position
-      on conflict do nothing
-      returning task_id
-    ),
-    m as materialized (
-      -- "is true" keeps this a hashed lookup; as a join it is quadratic whenever few rows are expected.
-      select n.position, n.task_id, n.run_id, n.cancellation
-      from n
-      where (n.task_id in (select a.task_id from a)) is true
-    ),
+    %9$s,
     b as (
       insert into absurd.%1$I (run_id, task_id, attempt, state, available_at, created_at %4$s)
       select m.run_id, m.task_id, 1, 'pending', $6, $6 %5$s
       from m
       order by m.position
     )
-    select m.position, m.task_id, m.run_id, 1, true, null, null from m
-    union all
-    select i.position, null, null, null, null, i.sqlstate, i.message from i where i.sqlstate is not null
+    %8$s
     $sql$,
     'r_' || p_queue, 't_' || p_queue,
     case when p_is_partitioned
@@ -133,12 +127,39 @@ begin
           where i.sqlstate is null and (i.idempotency_key is null or k.task_id is not null)
         ),
         $sql$, 'i_' || p_queue)
-      else 'n as materialized (select i.* from i where i.sqlstate is null),' end,
+      -- What is materialized already need not be copied.
+      else 'n as not materialized (select i.* from i where i.sqlstate is null),' end,
     case when v_has_cancel_at then ', cancel_at' else '' end,
     case when v_has_cancel_at then ', case when m.cancellation is not null
         then absurd_swift.policy_end($6, m.cancellation, ''max_delay'') end' else '' end,
     absurd_swift.json_join('coalesce(x.params, ''null'')', p_careful),
-    absurd_swift.options_join(p_careful)
+    absurd_swift.options_join(p_careful),
+    case when p_is_terse
+      then 'select (select array_agg(m.position) from m) as positions,'
+        ' exists (select from i where i.sqlstate is not null) as has_refused'
+      else 'select m.position, m.task_id, m.run_id, 1, true, null, null from m union all'
+        ' select i.position, null, null, null, null, i.sqlstate, i.message from i where i.sqlstate is not null'
+      end,
+    case
+      when not p_is_terse then
+        format('a as (%s %s on conflict do nothing returning task_id)', v_insert, v_order)
+        || format(', m as materialized (%s where %s)', v_columns, v_made)
+      -- A look for conflicts costs an eighth of all. An id that is there fails, and the caller goes another way.
+      when p_is_partitioned then
+        format('a as (%s %s)', v_insert, v_order) || format(', m as materialized (%s)', v_columns)
+      else
+        format('f as (%s where n.idempotency_key is null order by n.position)', v_insert)
+        || format(', a as (%s where n.idempotency_key is not null %s on conflict do nothing returning task_id)',
+          v_insert, v_order)
+        || format(', m as materialized (%s where n.idempotency_key is null or %s)', v_columns, v_made)
+    end,
+    case when p_is_terse then '' else
+      $sql$, case
+          when coalesce(btrim(x.name), '') = '' then 'the task name is blank'
+          when q.is_odd then 'task and run id must be UUIDv7 of about now'
+          else coalesce(j.message, o.message)
+        end as message$sql$
+    end
   );
 end;
 $$;

@@ -49,6 +49,14 @@ as $$
       '"position" integer, task_id uuid, run_id uuid, attempt integer, created boolean, sqlstate text,'
       ' message text'
     ),
+    (
+      'news', 'uuid[], uuid[], text[], text[], text[], timestamptz, uuid, uuid',
+      'positions integer[], has_refused boolean'
+    ),
+    (
+      'newsp', 'uuid[], uuid[], text[], text[], text[], timestamptz, uuid, uuid',
+      'positions integer[], has_refused boolean'
+    ),
     ('put', 'uuid, uuid, text, jsonb, jsonb, jsonb, integer, jsonb, text, timestamptz', 'made boolean'),
     ('putp', 'uuid, uuid, text, jsonb, jsonb, jsonb, integer, jsonb, text, timestamptz', 'made boolean'),
     ('load', 'uuid[], integer, text, bigint', '"position" integer, step text, state text'),
@@ -77,8 +85,8 @@ as $$
     ('due', '', 'due_in double precision')
 $$;
 
--- Whether queues of a storage mode have a function of that kind: claip, spawp and putp are claim, spawn and put for
--- partitioned queues.
+-- Whether queues of a storage mode have a function of that kind: claip, spawp, newsp and putp are claim, spawn, news and
+-- put for partitioned queues.
 create or replace function absurd_swift.has_kind(p_kind text, p_storage_mode text)
   returns boolean
   language sql
@@ -87,9 +95,11 @@ as $$
   select case p_kind
     when 'claim' then p_storage_mode <> 'partitioned'
     when 'spawn' then p_storage_mode <> 'partitioned'
+    when 'news' then p_storage_mode <> 'partitioned'
     when 'put' then p_storage_mode <> 'partitioned'
     when 'claip' then p_storage_mode = 'partitioned'
     when 'spawp' then p_storage_mode = 'partitioned'
+    when 'newsp' then p_storage_mode = 'partitioned'
     when 'putp' then p_storage_mode = 'partitioned'
     else true
   end
@@ -164,8 +174,10 @@ begin
         when 'done' then absurd_swift.complete_statement(v_function.queue_name, true, false)
         when 'ends' then absurd_swift.end_statement(v_function.queue_name)
         when 'step' then absurd_swift.checkpoint_statement(v_function.queue_name, true, false)
-        when 'spawn' then absurd_swift.spawn_statement(v_function.queue_name, false, false)
-        when 'spawp' then absurd_swift.spawn_statement(v_function.queue_name, true, false)
+        when 'spawn' then absurd_swift.spawn_statement(v_function.queue_name, false, false, false)
+        when 'spawp' then absurd_swift.spawn_statement(v_function.queue_name, true, false, false)
+        when 'news' then absurd_swift.spawn_statement(v_function.queue_name, false, false, true)
+        when 'newsp' then absurd_swift.spawn_statement(v_function.queue_name, true, false, true)
         when 'put' then absurd_swift.put_statement(v_function.queue_name, false)
         when 'putp' then absurd_swift.put_statement(v_function.queue_name, true)
         when 'load' then absurd_swift.load_statement(v_function.queue_name)

@@ -48,6 +48,7 @@ begin
       ('absurd_swift', 'missing_indexes', 'public'),
 
       ('absurd_swift', 'spawn', 'producer worker operator'),
+      ('absurd_swift', 'spawn_new', 'producer worker operator'),
       ('absurd_swift', 'emit', 'producer worker operator'),
       ('absurd_swift', 'cancel', 'producer worker operator'),
       ('absurd_swift', 'task_results', 'producer worker operator'),

@@ -127,7 +127,7 @@ extension AbsurdClient {
                     for part in parts.parts {
                         let statement = SpawnStatement(queue: queue, rows: part.map { rows[$0] })
                         let answers = try statement.decode(
-                            try await connection.query(SpawnStatement.sql, statement.parameters))
+                            try await connection.query(statement.sql, statement.parameters))
                         for (index, answer) in zip(part, answers) {
                             tasks[index] = try answer.task(
                                 named: rows[index].taskName,

@@ -49,7 +49,7 @@ package final class Producer: Sendable {
                     let statement = SpawnStatement(queue: queue, rows: rows)
                     return try statement.decode(
                         try await pool.query(
-                            SpawnStatement.sql, statement.parameters, isCancellable: isCancellable))
+                            statement.sql, statement.parameters, isCancellable: isCancellable))
                 },
                 emits: ProducerLane { rows, isCancellable in
                     let statement = EmitStatement(queue: queue, rows: rows)

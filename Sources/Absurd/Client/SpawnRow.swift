@@ -34,6 +34,12 @@ package enum SpawnAnswer: Sendable {
     case spawned(SpawnedTask)
     case refused(sqlState: String, message: String?)
 
+    /// The row was made as it came.
+    init(making row: SpawnRow) {
+        self = .spawned(
+            SpawnedTask(taskID: TaskID(row.taskID), runID: RunID(row.runID), attempt: 1, wasCreated: true))
+    }
+
     init(_ row: SQLRow) throws {
         if let sqlState = try row.decode("sqlstate", as: String?.self) {
             self = .refused(sqlState: sqlState, message: try row.decode("message"))

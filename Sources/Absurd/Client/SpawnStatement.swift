@@ -1,17 +1,21 @@
 package import LibPQ
 
-/// One call of `absurd_swift.spawn`: tasks of one queue.
+/// One call of `absurd_swift.spawn`, or for several rows of `absurd_swift.spawn_new`: tasks of one queue.
 package struct SpawnStatement: Sendable {
-    package static let sql = """
-        select task_id, run_id, attempt, created, sqlstate, message
-        from absurd_swift.spawn($1, $2, $3, $4, $5, $6) order by position
-        """
-
     package let parameters: [SQLParameter]
-    private let count: Int
+    private let rows: [SpawnRow]
+
+    /// One row has a statement of its own in `spawn`; of several only those are answered that were not made as they
+    /// came.
+    package var sql: String {
+        """
+        select position, task_id, run_id, attempt, created, sqlstate, message
+        from absurd_swift.\(rows.count == 1 ? "spawn" : "spawn_new")($1, $2, $3, $4, $5, $6)
+        """
+    }
 
     package init(queue: String, rows: [SpawnRow]) {
-        count = rows.count
+        self.rows = rows
         parameters = [
             .text(queue), .uuidArray(rows.map(\.taskID)), .uuidArray(rows.map(\.runID)),
             .textArray(rows.map(\.taskName)), .textArray(rows.map(\.params.text)),
@@ -19,9 +23,15 @@ package struct SpawnStatement: Sendable {
         ]
     }
 
-    package func decode(_ rows: SQLRows) throws -> [SpawnAnswer] {
-        guard rows.count == count else { throw Self.wrongAnswer }
-        return try rows.map(SpawnAnswer.init)
+    package func decode(_ answered: SQLRows) throws -> [SpawnAnswer] {
+        guard rows.count > 1 || answered.count == rows.count else { throw Self.wrongAnswer }
+        var answers = rows.map(SpawnAnswer.init(making:))
+        for row in answered {
+            let index = Int(try row.decode("position", as: Int32.self)) - 1
+            guard answers.indices.contains(index) else { throw Self.wrongAnswer }
+            answers[index] = try SpawnAnswer(row)
+        }
+        return answers
     }
 
     package static var wrongAnswer: AbsurdError {

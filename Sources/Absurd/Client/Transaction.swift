@@ -86,7 +86,7 @@ extension Transaction {
             let row = try SpawnRow(requests[0], client.identifiers)
             let statement = SpawnStatement(queue: request.queue, rows: [row])
             let rows = try await translatingErrors(queue: request.queue) {
-                try await connection.query(SpawnStatement.sql, statement.parameters)
+                try await connection.query(statement.sql, statement.parameters)
             }
             guard let answer = try statement.decode(rows).first else { throw SpawnStatement.wrongAnswer }
             return try answer.task(named: row.taskName)

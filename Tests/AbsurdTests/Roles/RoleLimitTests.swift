@@ -99,7 +99,9 @@ struct RoleLimitTests {
 
     /// What each role may call, beside what everybody may: written down here, so that a grant too many is noticed.
     private static let callable: [Role: String] = {
-        let producing = "absurd_swift.spawn absurd_swift.emit absurd_swift.cancel absurd_swift.task_results"
+        let producing = """
+            absurd_swift.spawn absurd_swift.spawn_new absurd_swift.emit absurd_swift.cancel absurd_swift.task_results
+            """
         return [
             .producer: "\(producing) absurd.get_task_result",
             .worker: """

@@ -76,7 +76,14 @@ struct ExtensionPlanTests {
         try await queue.expectReads(perRow: 3, size, slack: slack) {
             _ = try await queue.finish(claims.map { .init($0, "complete", "1") })
         }
-        _ = try await queue.spawnTogether(rows.map { ($0.name, "{}") })
+        for isKeyed in [false, true] {
+            let new = try await queue.newTasks(
+                (0..<size).map { _ in ("task", isKeyed ? #"{"idempotency_key": "\#(UUID())"}"# : "{}") })
+            try await queue.expectReads(perRow: 1, size, slack: slack) {
+                let told = try await queue.spawnNew(new)
+                #expect(told.isEmpty)
+            }
+        }
         let more = try await queue.claim(limit: size)
         #expect(more.count == Int(size))
         try await queue.expectReads(perRow: 3, size, slack: slack) {

@@ -32,7 +32,7 @@ struct PlannedFunctionTests {
                 let next = try await queue.claimNew()
                 #expect(try await queue.complete([(next, "1")]).map(\.answer) == ["done"])
             }
-            #expect(try await functions(queue).count == 36)
+            #expect(try await functions(queue).count == 38)
         }
     }
 
@@ -70,7 +70,7 @@ struct PlannedFunctionTests {
             try await queue.run(
                 #"create function absurd_swift."heard:q"() returns integer language sql as 'select 1'"#)
             try await queue.makeMissingFunctions()
-            #expect(try await functions(queue).count == 18)
+            #expect(try await functions(queue).count == 19)
             #expect(try await !functions(queue).contains("heard:q"))
         }
     }
@@ -121,6 +121,12 @@ struct PlannedFunctionTests {
                     let first = try await queue.spawn(["task", "task"], options: keyed)
                     #expect(first[0] == first[1])
                     #expect(try await queue.spawn(["task"], options: keyed) == [first[0]])
+                    let known = try await queue.spawnNew(
+                        try await queue.newTasks([("task", keyed), ("task", keyed)]))
+                    #expect(
+                        known.mapValues(\.value) == [
+                            1: "\(first[0])".lowercased(), 2: "\(first[0])".lowercased(),
+                        ])
                     #expect(try await queue.count("t") == 1)
                     #expect(try await queue.count("r") == 1)
                     if mode == "partitioned" { #expect(try await queue.count("i") == 1) }
@@ -143,7 +149,10 @@ struct PlannedFunctionTests {
             try await queue.create(variant.inOtherMode.storageMode)
             try await queue.makeMissingFunctions()
             let changed = Set(try await functions(queue)).symmetricDifference(before)
-            #expect(changed == ["claim:q", "claip:q", "put:q", "putp:q", "spawn:q", "spawp:q"])
+            #expect(
+                changed == [
+                    "claim:q", "claip:q", "news:q", "newsp:q", "put:q", "putp:q", "spawn:q", "spawp:q",
+                ])
             #expect(
                 try await queue.text("select count(*)::text from absurd_swift.missing_functions()") == "0")
         }

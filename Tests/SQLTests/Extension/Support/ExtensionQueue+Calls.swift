@@ -52,6 +52,51 @@ extension ExtensionQueue {
         ).map { Spawned(task: try $0.decode("task_id"), isNew: try $0.decode("created")) }
     }
 
+    /// Ids as a client makes them.
+    func ids(_ count: Int) async throws -> [UUID] {
+        try await connection.query(
+            "select absurd.portable_uuidv7() from generate_series(1, $1)", [.int(Int64(count))]
+        ).map { try $0.decode(0) }
+    }
+
+    struct NewTask: Sendable {
+        var task: UUID
+        var run: UUID
+        var name: String?
+        var params: String? = "{}"
+        var options: String?
+    }
+
+    func newTasks(_ rows: [(name: String, options: String?)]) async throws -> [NewTask] {
+        let ids = try await ids(rows.count * 2)
+        return rows.enumerated().map { index, row in
+            NewTask(task: ids[2 * index], run: ids[2 * index + 1], name: row.name, options: row.options)
+        }
+    }
+
+    /// What `spawn_new` says, by position: of tasks that were made as they came it says nothing.
+    func spawnNew(_ rows: [NewTask]) async throws -> [Int: Answer] {
+        let told = try await connection.query(
+            """
+            select position, task_id::text as task, created::text as created, sqlstate
+              from absurd_swift.spawn_new($1, $2, $3, $4, $5, $6)
+            """,
+            [
+                .text(name), .uuidArray(rows.map(\.task)), .uuidArray(rows.map(\.run)),
+                .textArray(rows.map(\.name)), .textArray(rows.map(\.params)), .textArray(rows.map(\.options)),
+            ])
+        return Dictionary(
+            uniqueKeysWithValues: try told.map { row in
+                let created: String? = try row.decode("created")
+                return (
+                    try row.decode("position", as: Int.self),
+                    Answer(
+                        answer: created.map { $0 == "true" ? "new" : "known" } ?? "refused",
+                        value: try row.decode("task"), sqlState: try row.decode("sqlstate"))
+                )
+            })
+    }
+
     func claim(
         limit: Int64 = 10, worker: String = "w", timeout: Int64 = 30, from due: PostgresTimestamp? = nil,
         sweeps: Bool = true, isRegistered: Bool = false, isRelaxed: Bool = false

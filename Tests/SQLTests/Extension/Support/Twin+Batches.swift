@@ -42,7 +42,7 @@ extension TwinFinish {
 
 extension BatchTwin {
     func spawn(_ rows: [(name: String, options: String)]) async throws {
-        try await queue.spawnTogether(rows)
+        _ = try await queue.spawnNew(try await queue.newTasks(rows.map { ($0.name, $0.options) }))
     }
 
     func checkpoint(_ rows: [(name: String, step: String, state: String)]) async throws {
