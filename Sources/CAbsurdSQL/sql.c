@@ -193,11 +193,11 @@ static const unsigned char absurd_swift_73_spawn_rest[] = {
 static const unsigned char absurd_swift_74_spawn_one[] = {
 #embed "../../sql/absurd_swift/74_spawn_one.sql"
 };
-static const unsigned char absurd_swift_75_spawn_new[] = {
-#embed "../../sql/absurd_swift/75_spawn_new.sql"
-};
 static const unsigned char absurd_swift_75_cancel[] = {
 #embed "../../sql/absurd_swift/75_cancel.sql"
+};
+static const unsigned char absurd_swift_75_spawn_new[] = {
+#embed "../../sql/absurd_swift/75_spawn_new.sql"
 };
 static const unsigned char absurd_swift_76_emit[] = {
 #embed "../../sql/absurd_swift/76_emit.sql"
@@ -293,8 +293,8 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/72_spawn_rows.sql", absurd_swift_72_spawn_rows),
     FILE_ROW("absurd_swift/73_spawn_rest.sql", absurd_swift_73_spawn_rest),
     FILE_ROW("absurd_swift/74_spawn_one.sql", absurd_swift_74_spawn_one),
-    FILE_ROW("absurd_swift/75_spawn_new.sql", absurd_swift_75_spawn_new),
     FILE_ROW("absurd_swift/75_cancel.sql", absurd_swift_75_cancel),
+    FILE_ROW("absurd_swift/75_spawn_new.sql", absurd_swift_75_spawn_new),
     FILE_ROW("absurd_swift/76_emit.sql", absurd_swift_76_emit),
     FILE_ROW("absurd_swift/77_wake_event_waits.sql", absurd_swift_77_wake_event_waits),
     FILE_ROW("absurd_swift/80_missing_indexes.sql", absurd_swift_80_missing_indexes),

@@ -45,14 +45,20 @@ package final class BatchLane<Row: Sendable, Answer: Sendable>: Sendable {
     private let starts = Mutex(StatementStarts())
     private let senders = LeavableTasks()
     private let send: Send
+    private let regathers: Bool
     private let afterAnswers: @Sendable () -> Void
 
-    /// - Parameter afterAnswers: Called when all rows of a statement have got their answers.
+    /// - Parameters:
+    ///   - regathers: Whether callers that have been answered may come along with their next row when they are more than
+    ///     those that wait. Else few callers that do one call after the other fall into two groups, a large and a small
+    ///     one, each with a commit of its own. For callers that wait on the shared threads.
+    ///   - afterAnswers: Called when all rows of a statement have got their answers.
     package init(
-        limits: BatchLimits = BatchLimits(), afterAnswers: @escaping @Sendable () -> Void = {},
-        send: @escaping Send
+        limits: BatchLimits = BatchLimits(), regathers: Bool = false,
+        afterAnswers: @escaping @Sendable () -> Void = {}, send: @escaping Send
     ) {
         self.queue = Mutex(Queue(limits: limits))
+        self.regathers = regathers
         self.afterAnswers = afterAnswers
         self.send = send
     }
@@ -145,11 +151,14 @@ extension BatchLane {
         let start = starts.withLock { $0.begin(at: .now) }
         let answers = await send([row] + others.map(\.row), isCallers && others.isEmpty)
         starts.withLock { $0.end(start) }
+        let isHalfEmpty = regathers && answers.count > 1 && pendingCount < answers.count
         // Before the answers, so that the connection has something to do while they are taken.
-        sendNext()
+        if !isHalfEmpty { sendNext() }
         receive(answers[0])
         for (entry, answer) in zip(others, answers.dropFirst()) { entry.ticket.give(answer) }
         afterAnswers()
+        // Behind those who have just been answered in the queue of the shared threads.
+        if isHalfEmpty { senders.start { self.sendNext() } }
         return answers[0]
     }
 

@@ -23,7 +23,7 @@ final class ProducerLane<Row: Sendable, Answer: Sendable>: Sendable {
     private let held: BatchLane<Row, Reply>
 
     init(_ statement: @escaping Statement) {
-        together = BatchLane { await Self.deliver($0, $1, statement) }
+        together = BatchLane(regathers: true) { await Self.deliver($0, $1, statement) }
         // Two, so that the others get past one whose statement has to wait.
         let limits = BatchLimits(rows: 1, statements: 2)
         singly = BatchLane(limits: limits) { await Self.deliver($0, $1, statement) }

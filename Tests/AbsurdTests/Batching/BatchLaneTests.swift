@@ -76,6 +76,40 @@ struct BatchLaneTests {
         #expect(told.withLock(\.self).suffix(2) == ["6", "all"])
     }
 
+    @Test(arguments: [false, true])
+    func `callers that come again and again get each answer once, in their order`(
+        _ regathers: Bool
+    ) async throws {
+        let sent = Mutex<[Int]>([])
+        let lane = BatchLane<Int, Int>(limits: BatchLimits(rows: 5), regathers: regathers) { rows, _ in
+            sent.withLock { $0 += rows }
+            await Task.yield()
+            return rows.map { .success($0) }
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for caller in 0..<8 {
+                group.addTask {
+                    for row in (caller * 100)..<(caller * 100 + 100) {
+                        let isPatient = row.isMultiple(of: 2)
+                        let answer =
+                            isPatient
+                            ? try await lane.submit(row, bytes: 1)
+                            : try await lane.submitUnlessCancelled(row, bytes: 1)
+                        #expect(answer == row)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        await lane.settled()
+        #expect(lane.pendingCount == 0 && lane.busySince == nil)
+        let rows = sent.withLock(\.self)
+        #expect(rows.sorted() == Array(0..<800))
+        for caller in 0..<8 {
+            #expect(rows.filter { $0 / 100 == caller } == rows.filter { $0 / 100 == caller }.sorted())
+        }
+    }
+
     @Test func `a caller that is cancelled while it waits is answered at once and its row is not sent`()
         async throws
     {
