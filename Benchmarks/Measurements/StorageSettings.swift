@@ -20,6 +20,7 @@ struct StorageSettings: AsyncParsableCommand {
     private static let variants: [(name: String, tasks: String?, runs: String?)] = [
         ("as made", nil, nil),
         ("both full", "fillfactor = 100", "fillfactor = 100"),
+        ("tasks 70", "fillfactor = 70", nil),
         ("both half full", "fillfactor = 50", "fillfactor = 50"),
         ("runs full", nil, "fillfactor = 100"),
         (

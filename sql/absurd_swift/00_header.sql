@@ -41,8 +41,8 @@
 -- so that it and not the foreign transaction gives way. On 55P03 or 40P01: send again with p_wait = false,
 -- then what is answered busy one row per transaction. With p_wait = false 55P03 is still possible, when
 -- another transaction has just inserted the same key (event, checkpoint, idempotency key) and is open: then
--- too, one row per transaction. emit, spawn and cancel have no p_wait: send them again, several rows one by
--- one.
+-- too, one row per transaction. emit, spawn, spawn_new and cancel have no p_wait: send them again, several rows
+-- one by one. Nor has complete: what it was to do goes on as finish with p_wait = false.
 --
 -- Transactions. Read committed is assumed, as in absurd: under a stricter level a wake-up can be missed.
 --

@@ -113,9 +113,9 @@ $$;
 
 -- The statement that claims, for worker $1, $2 seconds, up to $3 runs that are due from $4 to $5.
 --
--- The rows that it has locked stay where they are, so it updates them by their place, unless there are several tables
--- in which that place could be. A row that changed between the beginning of the statement and its lock is not
--- found there: it is left to the next claim.
+-- The runs that it has locked stay where they are, so it updates them by their place, unless there are several tables
+-- in which that place could be. One that changed between the beginning of the statement and its lock is not
+-- found there: it is left to the next claim. Tasks are found by key, since their runs have been taken by then.
 create or replace function absurd_swift.claim_statement(p_queue text, p_is_partitioned boolean)
   returns text
   language plpgsql
@@ -134,7 +134,7 @@ declare
 begin
   return format($sql$
     with c as materialized (
-      select %7$s as run, %8$s as task, r.available_at as due, t.first_started_at, t.cancellation
+      select %7$s as run, r.available_at as due, t.first_started_at, t.cancellation
       from absurd.%1$I r
       join absurd.%2$I t on t.task_id = r.task_id
       where r.state in ('pending', 'sleeping')
@@ -155,7 +155,7 @@ begin
           %4$s
       from c
       where %7$s = c.run
-      returning c.task, r.run_id, r.task_id, r.attempt, r.wake_event, r.event_payload, r.started_at,
+      returning r.run_id, r.task_id, r.attempt, r.wake_event, r.event_payload, r.started_at,
         r.claim_expires_at, c.due, c.first_started_at is not null as resumed
     ),
     s as (
@@ -165,7 +165,7 @@ begin
           first_started_at = coalesce(t.first_started_at, $5),
           last_attempt_run = u.run_id
       from u
-      where %8$s = u.task
+      where t.task_id = u.task_id
       returning u.*, t.task_name, t.params, t.retry_strategy, t.max_attempts, t.headers
     ),
     e as materialized (
@@ -187,8 +187,7 @@ begin
     order by s.due, s.run_id
     $sql$,
     'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, v_cancel_at, 'c_' || p_queue, v_not_over,
-    case when p_is_partitioned then 'r.run_id' else 'r.ctid' end,
-    case when p_is_partitioned then 't.task_id' else 't.ctid' end
+    case when p_is_partitioned then 'r.run_id' else 'r.ctid' end
   );
 end;
 $$;

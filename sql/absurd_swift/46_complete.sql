@@ -6,7 +6,7 @@
 -- p_results: JSON; NULL counts as null. A run should be named once: of several results one is taken.
 --
 -- Locks: those of finish.
--- Raises 42P01 for an unknown queue, 22004 for a NULL queue, AS001 for arrays of different lengths, 55P03.
+-- Raises 42P01 for an unknown queue, 22004 for a NULL queue, AS001 for arrays of different lengths, 55P03, 40P01.
 create or replace function absurd_swift.complete(
   p_queue text,
   p_worker text,

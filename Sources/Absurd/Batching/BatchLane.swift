@@ -4,7 +4,7 @@ import Synchronization
 /// Sends the rows of concurrent callers together, one statement at a time.
 ///
 /// Nobody waits for company: a row that finds no statement under way leaves at once, and what came while one was
-/// leaves with the next. A caller goes on only with the answer to its own row.
+/// leaves with the next. A caller that waits goes on only with the answer to its own row.
 ///
 /// What gathered is sent in a task on the shared threads that lasts as long as the statement, so that no caller has to
 /// get to its thread before the others are served (`docs/decisions/070-handlers-have-threads-of-their-own.md`).

@@ -8,7 +8,10 @@ package final class EventBroadcaster: Sendable {
 
     package func subscribe(bufferSize: Int) -> WorkerEvents {
         let buffer = EventBuffer(limit: bufferSize)
-        buffers.withLock { $0.append(buffer) }
+        buffers.withLock { buffers in
+            buffers.removeAll(where: \.isFinished)
+            buffers.append(buffer)
+        }
         return WorkerEvents(EventSubscription(buffer))
     }
 

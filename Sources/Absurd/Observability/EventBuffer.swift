@@ -4,7 +4,7 @@ import Synchronization
 /// The events that a subscription has not read yet.
 ///
 /// A reader takes all that there are at once. An `AsyncStream` hands them over one by one, which cost a worker more than
-/// its handlers (`docs/decisions/081-ends-are-told-in-batches.md`).
+/// its handlers (`docs/decisions/081-ends-are-not-waited-for.md`).
 final class EventBuffer: Sendable {
     private struct State {
         var events: Deque<WorkerEvent> = []
@@ -56,6 +56,8 @@ final class EventBuffer: Sendable {
     /// The cancellation of the reader's task is the end as well.
     func take() async -> Deque<WorkerEvent>? {
         while true {
+            // Also while more comes than the reader can take.
+            if Task.isCancelled { finish() }
             let ticket = changes.ticket()
             let (events, isFinished) = state.withLock { state in
                 defer { state.events = [] }
@@ -64,7 +66,7 @@ final class EventBuffer: Sendable {
             }
             if !events.isEmpty { return events }
             if isFinished { return nil }
-            if Task.isCancelled { finish() } else { await changes.waitUnlessCancelled(after: ticket) }
+            await changes.waitUnlessCancelled(after: ticket)
         }
     }
 

@@ -5,7 +5,7 @@ import Synchronization
 /// The way back to the database for everything that one worker's executions record.
 ///
 /// What concurrent executions write gathers while a statement is under way and leaves with the next one
-/// (``BatchLane``); a caller goes on only after its own row is committed. Sends until there is an answer: a lost
+/// (``BatchLane``); a caller that waits goes on only after its own row is committed. Sends until there is an answer: a lost
 /// connection, a restarting server or a lock that somebody holds is nobody's answer. Only a row that takes longer than a
 /// statement may is refused in the end. Repeating is harmless, because every write is idempotent under its claim.
 package final class RunWriter: Sendable {

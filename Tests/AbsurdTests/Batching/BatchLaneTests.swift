@@ -110,6 +110,25 @@ struct BatchLaneTests {
         }
     }
 
+    @Test func `callers that were answered come along again when they are more than those that wait`()
+        async throws
+    {
+        let statements = Mutex(0)
+        let lane = BatchLane<Int, Int>(regathers: true) { rows, _ in
+            statements.withLock { $0 += 1 }
+            await Task.yield()
+            return rows.map { .success($0) }
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<16 {
+                group.addTask { for row in 0..<50 { _ = try await lane.submit(row, bytes: 1) } }
+            }
+            try await group.waitForAll()
+        }
+        // 50 were all to come each time; two groups that take turns need 100.
+        #expect(statements.withLock(\.self) <= 75)
+    }
+
     @Test func `a caller that is cancelled while it waits is answered at once and its row is not sent`()
         async throws
     {

@@ -72,6 +72,25 @@ struct EventBufferTests {
         #expect(await counts(events).isEmpty)
     }
 
+    @Test func `a reader that is cancelled ends although more comes than it takes`() async {
+        let events = broadcaster.subscribe(bufferSize: 10)
+        send(0..<1)
+        await withTaskGroup(of: Int.self) { group in
+            group.addTask {
+                var count = 0
+                for await _ in events {
+                    count += 1
+                    self.send(count..<(count + 2))
+                    withUnsafeCurrentTask { $0?.cancel() }
+                }
+                return count
+            }
+            // The first, and what there was when it looked for more.
+            for await count in group { #expect(count == 3) }
+        }
+        #expect(!broadcaster.isObserved)
+    }
+
     @Test func `a subscription that nobody can read any more is forgotten`() async {
         do {
             let events = broadcaster.subscribe(bufferSize: 10)

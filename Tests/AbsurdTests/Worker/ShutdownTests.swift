@@ -185,6 +185,49 @@ struct ShutdownTests {
         await client.close()
     }
 
+    @Test func `a shutdown waits for the answer to an end that nobody waits for`() async throws {
+        let client = try makeClient()
+        try await client.createQueue("default")
+        let store = PausingStore(PostgresRunStore(pool: client.pool), before: .complete)
+        let pool = try WorkerPool(
+            client, queue: "default", handlers: [Handler("quick") { _ in .complete }], options: testOptions(),
+            store: store)
+        let task = try await client.spawn("quick", params: nil)
+        let ended = HoldPoint()
+        try await testGracefulShutdown { trigger in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                defer { store.pause.open() }
+                group.addTask {
+                    try await pool.run()
+                    ended.open()
+                }
+                await store.pause.untilArrived()
+                #expect(pool.workers[0].slots.count { $0.run != nil } == 1)
+                trigger.triggerGracefulShutdown()
+                // A round trip, in which a worker that did not wait would be gone.
+                #expect(try await client.task(task.taskID)?.state == .running)
+                #expect(!ended.isOpen)
+                store.pause.open()
+                try await group.waitForAll()
+            }
+        }
+        #expect(try await client.task(task.taskID)?.state == .completed)
+        #expect(store.writes == [.complete: 1])
+        #expect(pool.workers[0].slots.allSatisfy { $0.run == nil })
+        await client.close()
+    }
+
+    @Test func `a worker says at its start that the schema is older than it`() async throws {
+        let client = try makeClient()
+        try await client.createQueue("default")
+        _ = try await client.pool.query(
+            "drop function absurd_swift.complete(text, text, uuid[], timestamptz[], text[])")
+        let pool = try WorkerPool(client, queue: "default", handlers: [Handler("quick") { _ in .complete }])
+        let error = await #expect(throws: AbsurdError.self) { try await pool.run() }
+        #expect(error?.code == .schemaOutdated && error?.message.contains("absurd migrate") == true)
+        await client.close()
+    }
+
     @Test func `cancelling a pool's task gives everything back at once`() async throws {
         let point = HoldPoint()
         let handler = Handler("held") { _ in

@@ -22,6 +22,60 @@ struct ExtensionLockTests {
         return try await queue.claim(limit: Int64(count))
     }
 
+    /// The look at the policy of the first task waits for the test; the rows of the others change meanwhile.
+    @Test(arguments: QueueVariant.all.filter { $0.contents == .official })
+    func `rows that change under a claim are claimed with their task or left alone`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await variant.withQueue { queue in
+            try await queue.run(
+                """
+                create or replace function absurd_swift.is_over(
+                  p_policy jsonb, p_enqueue_at timestamptz, p_first_started_at timestamptz, p_now timestamptz)
+                returns boolean language plpgsql as $$
+                begin
+                  perform set_config('lock_timeout', '0', true);
+                  perform pg_advisory_xact_lock_shared(20261126);
+                  return false;
+                end $$
+                """)
+            for isPlanned in [false, true] {
+                if isPlanned { try await queue.makeMissingFunctions() }
+                try await queue.spawn(["first"], options: #"{"cancellation": {"max_duration": 3600}}"#)
+                let tasks = try await queue.spawn(["task", "run", "untouched"])
+                try await queue.run(
+                    """
+                    update absurd.r_q r set available_at = '2000-01-01' from absurd.t_q t
+                    where t.task_id = r.task_id and t.task_name = 'first'
+                    """)
+                let (holder, other) = (try await queue.elsewhere(), try await queue.elsewhere())
+                try await holder.run("select pg_advisory_lock(20261126)")
+                async let claimed = queue.claim(limit: 100)
+                try await eventually("the claim looks at the policy") {
+                    try await holder.text(
+                        "select count(*)::text from pg_locks where locktype = 'advisory' and not granted")
+                        == "1"
+                }
+                try await other.run(
+                    #"update absurd.t_q set headers = '{"a": 1}' where task_id = $1"#, [.uuid(tasks[0])])
+                try await other.run(
+                    "update absurd.r_q set event_payload = '1' where task_id = $1", [.uuid(tasks[1])])
+                try await holder.run("select pg_advisory_unlock(20261126)")
+                let names = Set(try await claimed.map(\.taskName))
+                // By place in one table; by key the changed version is found.
+                #expect(names.isSuperset(of: ["first", "task", "untouched"]))
+                #expect(try await queue.count("r", where: "state = 'running'") == names.count)
+                #expect(try await queue.count("t", where: "state = 'running'") == names.count)
+                // What was left alone is there for the next one.
+                let rest = try await queue.claim(limit: 100)
+                #expect(Set(rest.map(\.taskName)).union(names) == ["first", "task", "run", "untouched"])
+                _ = try await queue.complete(rest.map { ($0, nil) })
+                _ = try await queue.complete(try await claimed.map { ($0, nil) })
+                #expect(try await queue.count("r", where: "state = 'completed'") == (isPlanned ? 8 : 4))
+            }
+        }
+    }
+
     @Test(arguments: QueueVariant.unpartitioned)
     func `a batch gives way to a foreign transaction and then skips what that one holds`(
         _ variant: QueueVariant

@@ -42,6 +42,7 @@ extension TwinFinish {
 
 extension BatchTwin {
     func spawn(_ rows: [(name: String, options: String)]) async throws {
+        guard isTerse else { return _ = try await queue.spawnTogether(rows) }
         _ = try await queue.spawnNew(try await queue.newTasks(rows.map { ($0.name, $0.options) }))
     }
 
@@ -51,7 +52,7 @@ extension BatchTwin {
 
     func finish(_ rows: [TwinFinish]) async throws {
         let results = rows.compactMap(\.result)
-        guard results.count < rows.count else {
+        guard !isTerse || results.count < rows.count else {
             _ = try await queue.complete(results.map { (try claim(of: $0.name), $0.result) })
             return
         }

@@ -159,8 +159,12 @@ final class BatchTwin: Twin {
     let queue: ExtensionQueue
     private let claims = Mutex<[String: ExtensionQueue.Claim]>([:])
 
-    init(queue: ExtensionQueue) {
+    /// Whether by the functions that answer only for what went otherwise, where there are such.
+    let isTerse: Bool
+
+    init(queue: ExtensionQueue, isTerse: Bool = false) {
         self.queue = queue
+        self.isTerse = isTerse
     }
 
     func claim(of name: String) throws -> ExtensionQueue.Claim {
