@@ -47,7 +47,7 @@ package final class EphemeralPostgres: Sendable {
         var attempt = 1
         while true {
             do {
-                return try await start(options, binaries: binaries)
+                return try await StartGate.shared.during { try await start(options, binaries: binaries) }
             } catch let error as EphemeralPostgresError
                 where error.code == .portTaken && options.tcp == .freePort && attempt < 5
             {

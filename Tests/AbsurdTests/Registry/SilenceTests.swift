@@ -236,7 +236,10 @@ struct SilenceTests {
         _ body: (EphemeralPostgres, TCPProxy, AbsurdClient) async throws -> Void
     ) async throws {
         try await EphemeralPostgres.withServer(EphemeralPostgres.replicated) { server in
-            try await withAbsurd(AbsurdConfiguration(server.connectionString), logger: .quiet) { client in
+            var settingUp = AbsurdConfiguration(server.connectionString)
+            // While all tests begin, a machine with two cores may take its time.
+            settingUp.connectTimeout = .seconds(60)
+            try await withAbsurd(settingUp, logger: .quiet) { client in
                 try await client.migrate()
                 try await client.createQueue("default")
                 try await client.createQueue("other")

@@ -23,8 +23,10 @@ struct PrivateServer: Sendable {
     }
 
     func connect(_ more: String = "") async throws -> PostgresConnection {
-        try await PostgresConnection.connect(
-            PostgresConfiguration(connectionString: keywords(more)), logger: .quiet)
+        var configuration = PostgresConfiguration(connectionString: keywords(more))
+        // While all tests begin, a machine with two cores may take its time.
+        configuration.connectTimeout = .seconds(60)
+        return try await PostgresConnection.connect(configuration, logger: .quiet)
     }
 
     /// The error of an attempt that is expected to fail.

@@ -11,6 +11,7 @@ struct ServerFailureTests {
         try await PrivateServer.with { server in
             var configuration = PostgresConfiguration(connectionString: server.keywords())
             configuration.maxConnections = 4
+            configuration.connectTimeout = .seconds(60)
             let pool = PostgresPool(configuration: configuration, logger: .quiet)
             let watcher = try await server.connect()
 
