@@ -28,6 +28,7 @@ struct BenchJob {
             + [own("spawn-batch")] + peers("spawn-batch", procrastinate, pgqueuer)
             + [own("spawn-one")] + peers("spawn-one", absurd, dbos, procrastinate, pgqueuer)
             + [own("pickup")] + peers("pickup", absurd, dbos, procrastinate, pgqueuer) + [own("resume")]
+            + [own("pickup-elsewhere"), own("resume-elsewhere")]
             + [own("fan-out"), own("events")] + peers("events", absurd, dbos)
             + [own("sleepers"), own("held"), own("backlog"), own("idle")]
     }

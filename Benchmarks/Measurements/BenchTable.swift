@@ -21,9 +21,13 @@ struct BenchResult: Decodable {
         self = try decoder.decode(BenchResult.self, from: Data(json.utf8))
     }
 
+    private static let latencies = [
+        "pickup", "resume", "pickup-elsewhere", "resume-elsewhere", "backlog",
+    ]
+
     /// What the scenario is about: a time where there are percentiles and no throughput worth a word.
     var figure: String {
-        guard let percentilesMs, ["pickup", "resume", "backlog"].contains(scenario) else {
+        guard let percentilesMs, Self.latencies.contains(scenario) else {
             return "\(Self.text(rate)) \(unit)"
         }
         return percentiles(percentilesMs, "")

@@ -205,6 +205,12 @@ static const unsigned char absurd_swift_76_emit[] = {
 static const unsigned char absurd_swift_77_wake_event_waits[] = {
 #embed "../../sql/absurd_swift/77_wake_event_waits.sql"
 };
+static const unsigned char absurd_swift_78_spawn_and_claim[] = {
+#embed "../../sql/absurd_swift/78_spawn_and_claim.sql"
+};
+static const unsigned char absurd_swift_79_emit_and_claim[] = {
+#embed "../../sql/absurd_swift/79_emit_and_claim.sql"
+};
 static const unsigned char absurd_swift_80_missing_indexes[] = {
 #embed "../../sql/absurd_swift/80_missing_indexes.sql"
 };
@@ -297,6 +303,8 @@ static const struct absurd_sql_file files[] = {
     FILE_ROW("absurd_swift/75_spawn_new.sql", absurd_swift_75_spawn_new),
     FILE_ROW("absurd_swift/76_emit.sql", absurd_swift_76_emit),
     FILE_ROW("absurd_swift/77_wake_event_waits.sql", absurd_swift_77_wake_event_waits),
+    FILE_ROW("absurd_swift/78_spawn_and_claim.sql", absurd_swift_78_spawn_and_claim),
+    FILE_ROW("absurd_swift/79_emit_and_claim.sql", absurd_swift_79_emit_and_claim),
     FILE_ROW("absurd_swift/80_missing_indexes.sql", absurd_swift_80_missing_indexes),
     FILE_ROW("absurd_swift/85_wake_ups.sql", absurd_swift_85_wake_ups),
     FILE_ROW("absurd_swift/86_arm.sql", absurd_swift_86_arm),

@@ -7,11 +7,8 @@ extension PostgresConnection {
     ///
     /// - Parameter isCancellable: whether cancelling the calling task cancels the statement on the server.
     package func listen(to channel: String, isCancellable: Bool = true) async throws {
-        let quoted =
-            "\"" + channel.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
-            + "\""
         condition.startedListening()
-        try await execute(script: "listen \(quoted)", isCancellable: isCancellable)
+        try await execute(script: "listen \(quotedIdentifier(channel))", isCancellable: isCancellable)
     }
 
     /// What was sent to the channels this connection listens to; ends when the connection does, and when the

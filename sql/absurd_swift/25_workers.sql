@@ -131,3 +131,44 @@ begin
   return v_holds;
 end;
 $$;
+
+-- Keep a worker from being given up before the claim that this transaction makes for it is visible.
+--
+-- Locks: the worker's row, shared. Returns how many runs it has under way, as note_claim wants to know. Raises AS009 for
+-- one that was taken for dead or has deregistered.
+create or replace function absurd_swift.hold_worker(p_worker text)
+  returns integer
+  language plpgsql
+as $$
+declare
+  v_running integer;
+begin
+  select w.running into v_running
+  from absurd_swift.workers w
+  where w.worker_id = p_worker and w.lost_at is null
+  for key share;
+  if not found then
+    raise exception 'worker % is gone from the registry', p_worker using errcode = 'AS009';
+  end if;
+  return v_running;
+end;
+$$;
+
+-- Note that a worker which had no run under way has claimed one: from now on its silence matters.
+--
+-- Locks: the worker's row, SKIP LOCKED: a beat that is just locking it is a sign of life as well.
+create or replace function absurd_swift.note_claim(p_worker text)
+  returns void
+  language sql
+as $$
+  with l as materialized (
+    select w.worker_id
+    from absurd_swift.workers w
+    where w.worker_id = p_worker
+    for no key update skip locked
+  )
+  update absurd_swift.workers w
+  set running = 1, claimed_at = clock_timestamp()
+  from l
+  where w.worker_id = l.worker_id
+$$;

@@ -69,13 +69,7 @@ declare
   v_is_partitioned boolean := to_regclass(format('absurd.%I', 'i_' || p_queue)) is not null;
 begin
   if p_is_registered then
-    select w.running into v_running
-    from absurd_swift.workers w
-    where w.worker_id = p_worker and w.lost_at is null
-    for key share;
-    if not found then
-      raise exception 'worker % is gone from the registry', p_worker using errcode = 'AS009';
-    end if;
+    v_running := absurd_swift.hold_worker(p_worker);
   end if;
   if p_sweep then
     v_has_swept := absurd_swift.sweep_policies(p_queue, greatest(v_limit, 2000));
@@ -95,18 +89,8 @@ begin
   ) using coalesce(nullif(p_worker, ''), 'worker'), v_timeout, v_limit,
     coalesce(p_due_from, '-infinity'), absurd.current_time();
 
-  -- From now on its silence matters. A beat that is just locking the row is a sign of life as well.
   if found and v_running = 0 then
-    with l as materialized (
-      select w.worker_id
-      from absurd_swift.workers w
-      where w.worker_id = p_worker
-      for no key update skip locked
-    )
-    update absurd_swift.workers w
-    set running = 1, claimed_at = clock_timestamp()
-    from l
-    where w.worker_id = l.worker_id;
+    perform absurd_swift.note_claim(p_worker);
   end if;
 end;
 $$;

@@ -48,7 +48,8 @@ $$;
 -- if that passes: create trigger waits for writers and makes others wait behind it.
 --
 -- wake_event is named by every statement that makes an existing run due, or due earlier, and by none that
--- claims or ends one; so workers do not wake each other by working. p_queue NULL: all queues.
+-- claims or ends one; so workers do not wake each other by working. absurd_swift.quiet names the queue, by its
+-- key, while a statement makes runs that somebody has claimed by then. p_queue NULL: all queues.
 --
 -- Locks: none. Returns no row for a queue that lacks nothing.
 create or replace function absurd_swift.missing_triggers(p_queue text default null)
@@ -58,18 +59,23 @@ create or replace function absurd_swift.missing_triggers(p_queue text default nu
 as $$
   select q.queue_name,
     format(
-      'create trigger absurd_swift_wake after insert or update of wake_event on absurd.%I for each statement'
-      ' when (not pg_catalog.pg_try_advisory_xact_lock_shared(%s, %s))'
+      'create %s trigger absurd_swift_wake after insert or update of wake_event on absurd.%I for each statement'
+      ' when (pg_catalog.current_setting(''absurd_swift.quiet'', true) is distinct from ''%s'''
+      ' and not pg_catalog.pg_try_advisory_xact_lock_shared(%s, %s))'
       ' execute function absurd_swift.notify_wake(%L)',
-      'r_' || q.queue_name, absurd_swift.wake_class(), absurd_swift.wake_key(q.queue_name),
+      -- Who finds that somebody else has just made it is content.
+      case when g.oid is not null then 'or replace' else '' end,
+      'r_' || q.queue_name, absurd_swift.wake_key(q.queue_name), absurd_swift.wake_class(), absurd_swift.wake_key(q.queue_name),
       absurd_swift.wake_channel(q.queue_name)
     )
   from absurd.queues q
   join pg_catalog.pg_class c on c.oid = to_regclass(format('absurd.%I', 'r_' || q.queue_name))
+  left join pg_catalog.pg_trigger g on g.tgrelid = c.oid and g.tgname = 'absurd_swift_wake'
   where (p_queue is null or q.queue_name = p_queue)
-    and not exists (
-      select from pg_catalog.pg_trigger g
-      where g.tgrelid = c.oid and g.tgname = 'absurd_swift_wake' and g.tgenabled <> 'D'
+    and (
+      g.oid is null or g.tgenabled = 'D'
+      -- Those that earlier versions made tell of quiet statements, too.
+      or pg_catalog.pg_get_triggerdef(g.oid) not like '%absurd_swift.quiet%'
     )
   order by q.queue_name
 $$;

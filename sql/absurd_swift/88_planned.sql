@@ -7,6 +7,7 @@
 -- They are an optimization and nothing else: a queue that has none is served from the text. They are named
 -- kind:queue. A queue that is dropped leaves them behind, and they serve the next one of that name, which may be of
 -- the other storage mode; so what differs by storage mode is two kinds, and the caller chooses by the queue as it is.
+-- start and raise are for programs, so they look themselves.
 -- What differs by columns (cancel_at) is one: all queues of a database have the same, those of the schema absurd that
 -- is installed. migrate drops those of no queue.
 
@@ -59,6 +60,12 @@ as $$
     ),
     ('put', 'uuid, uuid, text, jsonb, jsonb, jsonb, integer, jsonb, text, timestamptz', 'made boolean'),
     ('putp', 'uuid, uuid, text, jsonb, jsonb, jsonb, integer, jsonb, text, timestamptz', 'made boolean'),
+    (
+      'start', 'uuid, uuid, text, text, text, text, integer',
+      'run_id uuid, task_id uuid, attempt integer, task_name text, params text, retry_strategy text,'
+      ' max_attempts integer, headers text, wake_event text, event_payload text, token timestamptz,'
+      ' claim_expires_at timestamptz, due timestamptz, resumed boolean'
+    ),
     ('load', 'uuid[], integer, text, bigint', '"position" integer, step text, state text'),
     (
       'renew', 'text, uuid[], timestamptz[], integer[], timestamptz',
@@ -82,6 +89,12 @@ as $$
     ('tell', 'text, jsonb, timestamptz', 'emitted boolean'),
     ('hear', 'text[], timestamptz', 'runs uuid[], has_late boolean'),
     ('wake', 'uuid[], text[], timestamptz', 'woken bigint'),
+    (
+      'raise', 'text, text, text, integer, text[], bigint',
+      'run_id uuid, task_id uuid, attempt integer, task_name text, params text, retry_strategy text,'
+      ' max_attempts integer, headers text, wake_event text, event_payload text, token timestamptz,'
+      ' claim_expires_at timestamptz, due timestamptz, resumed boolean, answer text, step text, state text'
+    ),
     ('due', '', 'due_in double precision')
 $$;
 
@@ -105,13 +118,14 @@ as $$
   end
 $$;
 
--- The body of a queue's own function: the statement, kept.
+-- The body of a queue's own function: the statement, kept; of start and raise, which have several, the body itself.
 create or replace function absurd_swift.planned_body(p_kind text, p_statement text)
   returns text
   language sql
   immutable
 as $$
   select case
+    when p_kind in ('start', 'raise') then p_statement
     when p_kind <> 'load'
       then format(E'\n#variable_conflict use_column\nbegin\n  return query %s;\nend;\n', p_statement)
     -- "return query" would read, and detoast, what is beyond the bytes that the caller can take.
@@ -156,13 +170,15 @@ declare
   v_body text;
 begin
   for v_function in
-    select q.queue_name, k.kind, k.arguments, k.columns, p.prosrc as body
+    select q.queue_name, q.storage_mode, k.kind, k.arguments, k.columns, p.prosrc as body
     from absurd.queues q
     cross join absurd_swift.planned_kinds() k
     left join pg_catalog.pg_proc p
       on p.pronamespace = 'absurd_swift'::regnamespace and p.proname = k.kind || ':' || q.queue_name
     where (p_queue is null or q.queue_name = p_queue)
       and absurd_swift.has_kind(k.kind, q.storage_mode)
+      -- Their parameters are replaced in the text, where such a name would look like one.
+      and not (k.kind in ('start', 'raise') and q.queue_name ~ '[$][0-9]')
       and to_regclass(format('absurd.%I', 'r_' || q.queue_name)) is not null
     order by q.queue_name, k.kind
   loop
@@ -178,8 +194,11 @@ begin
         when 'spawp' then absurd_swift.spawn_statement(v_function.queue_name, true, false, false)
         when 'news' then absurd_swift.spawn_statement(v_function.queue_name, false, false, true)
         when 'newsp' then absurd_swift.spawn_statement(v_function.queue_name, true, false, true)
-        when 'put' then absurd_swift.put_statement(v_function.queue_name, false)
-        when 'putp' then absurd_swift.put_statement(v_function.queue_name, true)
+        when 'put' then absurd_swift.put_statement(v_function.queue_name, false, false)
+        when 'putp' then absurd_swift.put_statement(v_function.queue_name, true, false)
+        when 'start' then absurd_swift.spawn_and_claim_body(
+          v_function.queue_name, v_function.storage_mode = 'partitioned'
+        )
         when 'load' then absurd_swift.load_statement(v_function.queue_name)
         when 'renew' then absurd_swift.renew_statement(v_function.queue_name, true)
         when 'want' then absurd_swift.wanted_events_statement(v_function.queue_name)
@@ -191,6 +210,7 @@ begin
         when 'tell' then absurd_swift.tell_statement(v_function.queue_name)
         when 'hear' then absurd_swift.lock_waiting_runs_statement(v_function.queue_name)
         when 'wake' then absurd_swift.wake_runs_statement(v_function.queue_name)
+        when 'raise' then absurd_swift.emit_and_claim_body(v_function.queue_name)
         when 'due' then absurd_swift.due_in_statement(v_function.queue_name)
       end
     );
@@ -199,8 +219,14 @@ begin
       -- The generic plan is the only one: values must not flip it, and planning is what it is to save.
       statement := format(
         'create or replace function absurd_swift.%I(%s) returns table(%s) language plpgsql'
-        ' set plan_cache_mode = force_generic_plan as %L',
-        v_function.kind || ':' || v_function.queue_name, v_function.arguments, v_function.columns, v_body
+        ' set plan_cache_mode = force_generic_plan %s as %L',
+        v_function.kind || ':' || v_function.queue_name, v_function.arguments, v_function.columns,
+        -- These are called by programs, not by a function that has set this.
+        case when v_function.kind in ('start', 'raise')
+          then 'set lock_timeout = ''200ms'' set jit = off set enable_seqscan = off set enable_hashjoin = off'
+            ' set enable_mergejoin = off set enable_bitmapscan = off'
+          else '' end,
+        v_body
       );
       return next;
     end if;

@@ -50,6 +50,8 @@ begin
       ('absurd_swift', 'spawn', 'producer worker operator'),
       ('absurd_swift', 'spawn_new', 'producer worker operator'),
       ('absurd_swift', 'emit', 'producer worker operator'),
+      ('absurd_swift', 'spawn_and_claim', 'worker'),
+      ('absurd_swift', 'emit_and_claim', 'worker'),
       ('absurd_swift', 'cancel', 'producer worker operator'),
       ('absurd_swift', 'task_results', 'producer worker operator'),
       ('absurd', 'get_task_result', 'producer worker operator viewer'),
@@ -158,7 +160,8 @@ $roles$;
 -- inner absurd_swift: lock_waiting_runs_statement look_at_tasks missing_functions notify_results notify_wake
 -- inner absurd_swift: options_join parked_rest parse_json parse_spawn_options partition_index_statements
 -- inner absurd_swift: place_events_statement planned_body planned_call planned_kinds policy_end policy_seconds
--- inner absurd_swift: put_statement spawn_one tell_statement
+-- inner absurd_swift: hold_worker is_spawnable note_claim put_statement rouse_statement spawn_one tell_statement
+-- inner absurd_swift: emit_and_claim_body spawn_and_claim_body with_arguments
 -- inner absurd_swift: ready_index_statements renew_statement renewed_expiry
 -- inner absurd_swift: require_equal_lengths require_queue retry_due silence_limit spawn_options spawn_rest spawn_rows
 -- inner absurd_swift: spawn_statement sweep_claims sweep_policies take_out uuid_at verdict wake_channel wake_class

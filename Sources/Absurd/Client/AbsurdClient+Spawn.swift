@@ -58,10 +58,9 @@ extension AbsurdClient {
             if identifiers.needsClock { try await readClock() }
             let row = try SpawnRow(requests[0], identifiers)
             return try await translatingErrors(queue: request.queue) {
-                let answer = try await producer.spawn(row, on: request.queue)
-                wakeUps.spawned(into: request.queue)
-                return try answer.task(named: row.taskName)
-                    .handle(client: self, queue: request.queue, output: output)
+                let task = try await producer.spawn(row, on: request.queue).task(named: row.taskName)
+                if !task.isClaimed { wakeUps.spawned(into: request.queue) }
+                return task.handle(client: self, queue: request.queue, output: output)
             }
         }
     }

@@ -37,14 +37,15 @@ public final class AbsurdClient: Service, Sendable {
         let pool = PostgresPool(configuration: settings, logger: logger)
         self.pool = pool
         self.statementTimeout = configuration.statementTimeout
-        self.wakeUps = WakeUps(
+        let wakeUps = WakeUps(
             pool: pool, settings, listens: configuration.listens,
             fallbackInterval: configuration.fallbackInterval, logger: logger)
+        self.wakeUps = wakeUps
         let registry = WorkerRegistry(pool: pool, configuration: settings, logger: logger)
         self.registry = registry
         self.registryLoop = SharedLoop(
             body: { await registry.run() }, whenUnused: { await registry.close() })
-        self.producer = Producer(pool: pool)
+        self.producer = Producer(pool: pool, reserveSlot: wakeUps.reserveSlot)
         self.hooks = hooks
         self.logger = logger
     }

@@ -12,10 +12,17 @@ package final class Producer: Sendable {
         let emits: ProducerLane<EmitRow, EmitAnswer>
     }
 
+    /// Keeps a slot of an idle worker, if the client has one.
+    package typealias ReserveSlot = @Sendable (_ queue: String, _ taskName: String?) -> SlotReservation?
+
     private let pool: PostgresPool
+    private let reserveSlot: ReserveSlot
     private let lanes = Mutex<[String: Lanes]>([:])
 
-    package init(pool: PostgresPool) { self.pool = pool }
+    package init(pool: PostgresPool, reserveSlot: @escaping ReserveSlot = { _, _ in nil }) {
+        self.pool = pool
+        self.reserveSlot = reserveSlot
+    }
 
     /// - Throws: `PostgresError`, `CancellationError`.
     package func spawn(_ row: SpawnRow, on queue: String) async throws -> SpawnAnswer {
@@ -41,17 +48,27 @@ package final class Producer: Sendable {
     }
 
     private func lanes(of queue: String) -> Lanes {
-        let pool = pool
+        let (pool, reserveSlot) = (pool, reserveSlot)
         return lanes.withLock { lanes in
             if let known = lanes[queue] { return known }
             let made = Lanes(
                 spawns: ProducerLane { rows, isCancellable in
+                    if rows.count == 1, let slot = reserveSlot(queue, rows[0].taskName),
+                        let answer = try await rows[0].spawnAndClaim(slot, pool, isCancellable)
+                    {
+                        return [answer]
+                    }
                     let statement = SpawnStatement(queue: queue, rows: rows)
                     return try statement.decode(
                         try await pool.query(
                             statement.sql, statement.parameters, isCancellable: isCancellable))
                 },
                 emits: ProducerLane { rows, isCancellable in
+                    if rows.count == 1, let slot = reserveSlot(queue, nil),
+                        let answer = try await rows[0].emitAndClaim(slot, pool, isCancellable)
+                    {
+                        return [answer]
+                    }
                     let statement = EmitStatement(queue: queue, rows: rows)
                     return try statement.decode(
                         try await pool.query(

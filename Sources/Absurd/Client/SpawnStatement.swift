@@ -45,6 +45,8 @@ package struct SpawnedTask: Sendable {
     package let runID: RunID
     package let attempt: Int
     package let wasCreated: Bool
+    /// Whether a worker of the client's own has it already.
+    package var isClaimed = false
 
     package func handle<Output: Sendable>(
         client: AbsurdClient, queue: String, output: OutputCodec<Output>

@@ -46,17 +46,32 @@ final class ReportBox: Sendable {
     }
 }
 
+/// Keeps a slot of an idle worker for a run that a statement claims for it; nil when it cannot take one of that task.
+package typealias SlotKeeper = @Sendable (_ taskName: String?) -> SlotReservation?
+
 /// The workers that have nothing to do, the longest idle first.
 struct IdleWorkers: Sendable {
-    private var seats: [(seat: Seat<ClaimPermit?>, pollInterval: Duration)] = []
+    struct Idle: Sendable {
+        let seat: Seat<ClaimPermit?>
+        let pollInterval: Duration
+        let keeper: SlotKeeper
+    }
+    private(set) var seats: [Idle] = []
 
     var isEmpty: Bool { seats.isEmpty }
+    var count: Int { seats.count }
 
     /// How often the most impatient of them asks where nothing tells it.
     var pollInterval: Duration { seats.map(\.pollInterval).min() ?? .seconds(1) }
 
-    mutating func add(_ seat: Seat<ClaimPermit?>, pollInterval: Duration) {
-        seats.append((seat, pollInterval))
+    mutating func add(_ seat: Seat<ClaimPermit?>, pollInterval: Duration, keeper: @escaping SlotKeeper) {
+        seats.append(Idle(seat: seat, pollInterval: pollInterval, keeper: keeper))
+    }
+
+    /// One that has got something to do, and may have room for more, is the last from now on.
+    mutating func putLast(_ seat: Seat<ClaimPermit?>) {
+        guard let index = seats.firstIndex(where: { $0.seat === seat }) else { return }
+        seats.append(seats.remove(at: index))
     }
 
     mutating func remove(_ seat: Seat<ClaimPermit?>) {

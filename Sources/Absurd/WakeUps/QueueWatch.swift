@@ -67,8 +67,25 @@ package final class QueueWatch: Sendable {
         if isToBeTold { changes.signal() }
     }
 
+    /// Keeps a slot of an idle worker for a run that a statement of this client is about to make due; nil when there is none,
+    /// or when something else is there to be claimed first.
+    package func reserveSlot(for taskName: String?) -> SlotReservation? {
+        let idle = state.withLock { state in
+            state.isNotified && state.armedSession != nil || state.isHandedOver ? IdleWorkers() : state.idle
+        }
+        for worker in idle.seats {
+            guard let reservation = worker.keeper(taskName) else { continue }
+            if idle.count > 1 { state.withLock { $0.idle.putLast(worker.seat) } }
+            return reservation
+        }
+        return nil
+    }
+
     /// Whether an idle worker of this client is the one that others notify.
     package var isArmed: Bool { state.withLock(\.isArmed) }
+
+    /// How many workers have nothing to do.
+    package var idleCount: Int { state.withLock(\.idle.count) }
 
     private func notified(_ payload: String) {
         state.withLock { state in
@@ -80,13 +97,17 @@ package final class QueueWatch: Sendable {
     /// Waits until this worker should claim; nil when the seat was given up.
     ///
     /// The permit is to be reported on, or dropped.
-    package func idle(_ seat: Seat<ClaimPermit?>, pollInterval: Duration) async -> ClaimPermit? {
-        state.withLock { $0.idle.add(seat, pollInterval: pollInterval) }
+    /// - Parameter keeper: Takes what ``reserveSlot(for:)`` asks for.
+    package func idle(
+        _ seat: Seat<ClaimPermit?>, pollInterval: Duration, keeper: @escaping SlotKeeper
+    ) async -> ClaimPermit? {
+        state.withLock { $0.idle.add(seat, pollInterval: pollInterval, keeper: keeper) }
         changes.signal()
-        defer {
-            state.withLock { $0.idle.remove(seat) }
-        }
-        return await seat.turn()
+        let permit = await seat.turn()
+        state.withLock { $0.idle.remove(seat) }
+        // One that goes without being asked may have been the last that others count on.
+        if permit == nil { changes.signal() }
+        return permit
     }
 
     /// Wakes one idle worker and waits for what its claim brought; nil when there is none.

@@ -51,6 +51,11 @@ package final class WakeUps: Sendable {
         queues.withLock { $0[queue] }?.watch.spawnedHere()
     }
 
+    /// Keeps a slot of an idle worker of the client's own for a run of a queue that a statement is about to make due.
+    package func reserveSlot(on queue: String, for taskName: String?) -> SlotReservation? {
+        queues.withLock { $0[queue] }?.watch.reserveSlot(for: taskName)
+    }
+
     /// Keeps the watch of a queue going until the current task is cancelled.
     package func serve(_ watched: Watched) async {
         await withTaskGroup(of: Void.self) { group in

@@ -8,12 +8,27 @@ package struct ClaimDoubt: Sendable {
     private var pause = Duration.seconds(1)
     /// When to look; nil while nothing is in doubt.
     package private(set) var nextLook: ContinuousClock.Instant?
+    /// Statements under way that claim beside the claim loop, so that a look would take their runs for strays.
+    private var beside = 0
 
     package init() {}
 
     package var isOpen: Bool { nextLook != nil }
 
-    package func isDue(at now: ContinuousClock.Instant) -> Bool { nextLook.map { $0 <= now } ?? false }
+    package func isDue(at now: ContinuousClock.Instant) -> Bool {
+        beside == 0 && nextLook.map { $0 <= now } ?? false
+    }
+
+    /// False when no statement may claim beside the claim loop, since there may be a look meanwhile.
+    ///
+    /// When true, ``claimedBeside()`` is owed.
+    package mutating func startClaimingBeside() -> Bool {
+        guard !isOpen else { return false }
+        beside += 1
+        return true
+    }
+
+    package mutating func claimedBeside() { beside -= 1 }
 
     /// The answer of a claim was lost.
     ///
@@ -30,11 +45,18 @@ package struct ClaimDoubt: Sendable {
         if isOpen { nextLook = now + .seconds(1) }
     }
 
+    /// Nothing is in doubt any more, or nothing can be done about it.
+    package mutating func close() {
+        end = nil
+        nextLook = nil
+        pause = .seconds(1)
+    }
+
     /// A look, which began at that time, has been answered.
     package mutating func looked(at now: ContinuousClock.Instant) {
         guard let end else { return }
         guard now < end else {
-            self = ClaimDoubt()
+            close()
             return
         }
         nextLook = min(now + pause, end)

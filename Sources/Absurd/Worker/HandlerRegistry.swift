@@ -30,5 +30,7 @@ package struct HandlerRegistry: Sendable {
         self.byName = byName
     }
 
+    package var taskNames: [String] { Array(byName.keys) }
+
     package subscript(_ taskName: String) -> Handler? { byName[taskName] }
 }

@@ -26,6 +26,7 @@ package final class SlotTable: Sendable {
     }
 
     package var freeCount: Int { state.withLock(\.free.count) }
+    /// With those that are reserved.
     package var usedCount: Int { state.withLock { $0.taken.count - $0.free.count } }
     /// With those that are being loaded: what is lost when the worker dies.
     package var heldCount: Int { state.withLock { $0.taken.count - $0.free.count + $0.loading } }
@@ -37,6 +38,16 @@ package final class SlotTable: Sendable {
             state.taken[number] = (context, .now)
             return number
         }
+    }
+
+    /// Takes a free slot for a run that is yet to be claimed; nil when there is none.
+    ///
+    /// ``use(_:for:)`` or ``give(back:)`` is owed.
+    package func reserve() -> Int? { state.withLock { $0.free.popLast() } }
+
+    /// Puts what executes into a slot that was reserved for it.
+    package func use(_ number: Int, for context: TaskContext) {
+        state.withLock { $0.taken[number] = (context, .now) }
     }
 
     package func give(back number: Int) {

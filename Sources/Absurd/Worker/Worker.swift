@@ -161,10 +161,12 @@ public actor Worker: Service {
             group.addTask { await session.beat() }
             group.addTask {
                 await session.giveBackWhenStopping()
+                await session.claimedBeside()
                 await session.deregister()
                 debt.pay()
             }
             group.addTask { await self.client.wakeUps.serve(session.watched) }
+            session.startExecutingBeside()
             let result: Result<Void, any Error>
             do {
                 try await session.claimAndExecute()
@@ -173,6 +175,7 @@ public actor Worker: Service {
                 result = .failure(error)
             }
             session.isOver.store(true, ordering: .relaxed)
+            session.stopExecutingBeside()
             group.cancelAll()
             return result
         }

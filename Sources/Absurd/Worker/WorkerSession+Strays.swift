@@ -13,7 +13,8 @@ extension WorkerSession {
 
     /// Gives strays back when it is time to look for some.
     ///
-    /// Only for the claim loop, between two claims: the runs of a claim that is under way are unknown here, too.
+    /// Only for the claim loop, between two claims: the runs of a claim that is under way are unknown here, too. Not due
+    /// while statements of the program claim beside it.
     ///
     /// While the database is away that is tried again later.
     func giveBackStrays() async {
@@ -35,7 +36,7 @@ extension WorkerSession {
             observer.logger.info(
                 "runs of a claim whose answer was lost could not be looked for",
                 metadata: ["error": "\(error)"])
-            doubt.withLock { $0 = ClaimDoubt() }
+            doubt.withLock { $0.close() }
         }
     }
 

@@ -11,7 +11,7 @@ extension WorkerSession {
         else {
             return
         }
-        if worker.slotTable.usedCount > 0 {
+        if !worker.slotTable.executions.isEmpty {
             observer.logger.info(
                 "grace period over, cancelling handlers",
                 metadata: ["absurd.runs": "\(worker.slotTable.usedCount)"])
@@ -81,7 +81,7 @@ extension WorkerSession {
         var start = ContinuousClock.now
         while (try? await Task.sleep(for: .milliseconds(250))) != nil {
             // Handlers may still record in their grace period, so nothing is broken off then.
-            let hasGrace = lifecycle.stage < .stopping && worker.slotTable.usedCount > 0
+            let hasGrace = lifecycle.stage < .stopping && !worker.slotTable.executions.isEmpty
             if hasGrace { start = .now }
             guard .now - start >= WorkerLifecycle.patience else { continue }
             claiming.cancel()

@@ -25,6 +25,10 @@ package final class WorkerSession: Sendable {
     private let idling = Mutex(Idling())
     /// Whether claims may have left runs that this worker does not know of.
     let doubt = Mutex(ClaimDoubt())
+    /// The statements of this client that claim for this worker, what they have claimed, and how they do it.
+    let besides = LeavableTasks()
+    let claimedRuns = ClaimedRuns()
+    let beside = Mutex(BesideHabit())
 
     /// Where this worker waits while it has nothing to do.
     private struct Idling {
@@ -169,7 +173,11 @@ extension WorkerSession {
             return idling.isOver
         }
         if isOver { return nil }
-        return await watched.watch.idle(seat, pollInterval: worker.options.pollInterval)
+        let interval = worker.options.pollInterval
+        return await watched.watch.idle(seat, pollInterval: interval) { [weak self, weak seat] taskName in
+            // Who has been called to claim has counted its free slots.
+            seat?.isOver == false ? self?.reserveSlot(for: taskName) : nil
+        }
     }
 
     /// Has the claim loop go round once although there may be neither work nor room.
@@ -213,14 +221,22 @@ extension WorkerSession {
     }
 
     private func launch(_ run: ClaimedRun, _ checkpoints: [String: JSONText?]) {
-        let context = TaskContext(
-            run: run, checkpoints: checkpoints, writer: writer, client: worker.client,
-            claimTimeout: worker.claimTimeout, observer: observer)
+        let context = context(of: run, checkpoints)
         guard lifecycle.stage == .running, let slot = worker.slotTable.take(for: context) else {
             // The end came while the claim was under way.
             executions.start { await self.giveBack([run]) }
             return
         }
+        execute(context, in: slot)
+    }
+
+    func context(of run: ClaimedRun, _ checkpoints: [String: JSONText?]) -> TaskContext {
+        TaskContext(
+            run: run, checkpoints: checkpoints, writer: writer, client: worker.client,
+            claimTimeout: worker.claimTimeout, observer: observer)
+    }
+
+    func execute(_ context: TaskContext, in slot: Int) {
         observer.slotTaken()
         let execution = Execution(session: self, context: context, slot: slot)
         executions.start(on: HandlerThreads.shared) { await execution.run() }

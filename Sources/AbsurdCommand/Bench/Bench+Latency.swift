@@ -5,19 +5,19 @@ import Synchronization
 /// from the call itself.
 extension Bench {
     /// From spawning to the start of the handler.
-    func pickup() async throws -> BenchFigure {
+    func pickup(by spawner: AbsurdClient) async throws -> BenchFigure {
         let arrivals = Arrivals()
         let handler = Handler("picked-up") { context in
             arrivals.note(try context.params(as: [String: Int].self)["number"] ?? 0)
             return .complete
         }
         return try await latency([handler], arrivals) { number in
-            _ = try await client.spawn("picked-up", params: ["number": .integer(Int64(number))], on: queue)
+            _ = try await spawner.spawn("picked-up", params: ["number": .integer(Int64(number))], on: queue)
         }
     }
 
     /// From emitting to the handler that goes on.
-    func resume() async throws -> BenchFigure {
+    func resume(by emitter: AbsurdClient) async throws -> BenchFigure {
         let arrivals = Arrivals()
         let handler = Handler("resumed") { context in
             let number = try context.params(as: [String: Int].self)["number"] ?? 0
@@ -37,8 +37,13 @@ extension Bench {
                 }
             }
         ) { number in
-            try await client.emitEvent("go \(number)", on: queue)
+            try await emitter.emitEvent("go \(number)", on: queue)
         }
+    }
+
+    /// With a client that has no worker, as a program of its own would have.
+    func elsewhere(_ body: (AbsurdClient) async throws -> BenchFigure) async throws -> BenchFigure {
+        try await withAbsurd(configuration, logger: .silent, body)
     }
 
     private func latency(

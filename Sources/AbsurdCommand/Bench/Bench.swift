@@ -14,14 +14,19 @@ struct BenchSettings: Sendable {
 /// One measurement: its queue, and what all scenarios need.
 struct Bench: Sendable {
     let client: AbsurdClient
+    let configuration: AbsurdConfiguration
     let scenario: BenchScenario
     let settings: BenchSettings
     let queue: String
     /// How many runs the pool has completed, as its events say.
     let completions = Completions()
 
-    init(client: AbsurdClient, scenario: BenchScenario, settings: BenchSettings) async throws {
+    init(
+        client: AbsurdClient, configuration: AbsurdConfiguration, scenario: BenchScenario,
+        settings: BenchSettings
+    ) async throws {
         self.client = client
+        self.configuration = configuration
         self.scenario = scenario
         self.settings = settings
         queue = "bench_\(scenario.rawValue)_\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"

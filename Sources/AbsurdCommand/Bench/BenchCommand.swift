@@ -58,7 +58,8 @@ struct BenchCommand: AsyncParsableCommand {
         configuration.maxConnections = settings.connections
         configuration.statementTimeout = .minutes(10)
         let figure = try await withAbsurd(configuration, logger: .silent) { client in
-            let bench = try await Bench(client: client, scenario: scenario, settings: settings)
+            let bench = try await Bench(
+                client: client, configuration: configuration, scenario: scenario, settings: settings)
             do {
                 let figure = try await scenario.measure(bench)
                 try await bench.cleanUp()

@@ -11,6 +11,8 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
     case events
     case pickup
     case resume
+    case pickupElsewhere = "pickup-elsewhere"
+    case resumeElsewhere = "resume-elsewhere"
     case backlog
     case held
     case idle
@@ -27,6 +29,8 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
         case .events: "tasks that wait for an event of their own"
         case .pickup: "from spawn to the start of the handler, the worker being idle"
         case .resume: "from emit to the resumed handler, the worker being idle"
+        case .pickupElsewhere: "as pickup, spawned by a client without a worker"
+        case .resumeElsewhere: "as resume, emitted by a client without a worker"
         case .backlog: "one claim behind 1,000,000 due tasks, 1,000,000 ended and 100,000 sleeping ones"
         case .held: "memory of a process with so many handlers executing at once"
         case .idle: "statements and CPU of an idle pool of four workers"
@@ -42,7 +46,7 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
         case .steps: 10_000
         case .sleepers: 50_000
         case .fanOut, .events: 10_000
-        case .pickup, .resume: 200
+        case .pickup, .resume, .pickupElsewhere, .resumeElsewhere: 200
         case .backlog: 1_000_000
         case .held: 1_000
         case .idle: 1
@@ -53,7 +57,7 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
     var defaultConcurrency: Int {
         switch self {
         case .held: 1_000
-        case .pickup, .resume: 16
+        case .pickup, .resume, .pickupElsewhere, .resumeElsewhere: 16
         case .idle: 10
         default: 500
         }
@@ -68,8 +72,10 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
         case .sleepers: try await bench.sleepers()
         case .fanOut: try await bench.fanOut()
         case .events: try await bench.events()
-        case .pickup: try await bench.pickup()
-        case .resume: try await bench.resume()
+        case .pickup: try await bench.pickup(by: bench.client)
+        case .resume: try await bench.resume(by: bench.client)
+        case .pickupElsewhere: try await bench.elsewhere { try await bench.pickup(by: $0) }
+        case .resumeElsewhere: try await bench.elsewhere { try await bench.resume(by: $0) }
         case .backlog: try await bench.backlog()
         case .held: try await bench.held()
         case .idle: try await bench.idle()

@@ -80,7 +80,10 @@ struct ReplayTests {
             #expect(store.writes[.checkpoint] == 5)
             // A task that was never started has none.
             #expect(store.loads == 0)
-            try await client.emitEvent("go")
+            // By a program without a worker, whose emission claims nothing.
+            let other = try makeClient()
+            try await other.emitEvent("go")
+            await other.close()
             #expect(try await task.result(timeout: .seconds(60)) == [1, 2, 3, 4, 5])
             #expect(bodies.withLock(\.self) == 5)
             #expect(store.writes[.checkpoint] == 5)

@@ -111,14 +111,19 @@ struct CuttingScene {
             try await setStandby("nobody")
             try await release()
             let session = try await statement(waitingFor: "SyncRep")
-            proxy.become(.silent)
-            try await setStandby("")
-            try await eventually("the server has answered") {
-                try await count("pg_stat_activity where pid = \(session) and state = 'idle'") == 1
-            }
-            proxy.become(.cut)
-            proxy.become(.open)
+            try await loseAnswer(of: session) { try await setStandby("") }
         }
+    }
+
+    /// Loses what the server answers to the statement that `release` lets go, with all connections.
+    func loseAnswer(of session: Int32, _ release: () async throws -> Void) async throws {
+        proxy.become(.silent)
+        try await release()
+        try await eventually("the server has answered") {
+            try await count("pg_stat_activity where pid = \(session) and state = 'idle'") == 1
+        }
+        proxy.become(.cut)
+        proxy.become(.open)
     }
 
     /// The session of the only statement that waits so.
@@ -137,7 +142,7 @@ struct CuttingScene {
         return try #require(row).decode("pid")
     }
 
-    private func terminate(_ session: Int32) async throws {
+    func terminate(_ session: Int32) async throws {
         // Waited for: else it might still get its answer out, and die in the hands of the next call.
         try await admin.query("select pg_terminate_backend($1, 60000)", [.int(Int64(session))])
     }

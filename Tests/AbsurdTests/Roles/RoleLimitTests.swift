@@ -106,6 +106,7 @@ struct RoleLimitTests {
             .producer: "\(producing) absurd.get_task_result",
             .worker: """
             \(producing) absurd.get_task_result absurd.get_task_checkpoint_state
+            absurd_swift.spawn_and_claim absurd_swift.emit_and_claim
             absurd_swift.claim absurd_swift.load_checkpoints absurd_swift.checkpoint absurd_swift.renew
             absurd_swift.await_event absurd_swift.await_task absurd_swift.complete absurd_swift.finish
             absurd_swift.give_back_strays absurd_swift.arm absurd_swift.disarm absurd_swift.due_in

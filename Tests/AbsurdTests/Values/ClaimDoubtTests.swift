@@ -54,4 +54,30 @@ struct ClaimDoubtTests {
         answered.sqlState = "57014"
         #expect(!answered.leavesOutcomeOpen)
     }
+
+    @Test func `nothing is looked for while a statement claims beside, and none does while there is doubt`() {
+        var doubt = ClaimDoubt()
+        let now = ContinuousClock.now
+        let mayStart1 = doubt.startClaimingBeside()
+        #expect(mayStart1)
+        let mayStart2 = doubt.startClaimingBeside()
+        #expect(mayStart2)
+        doubt.answerLost(at: now, limit: .seconds(1))
+        let mayStart3 = doubt.startClaimingBeside()
+        #expect(!mayStart3)
+        #expect(!doubt.isDue(at: now))
+        doubt.claimedBeside()
+        #expect(!doubt.isDue(at: now))
+        doubt.claimedBeside()
+        #expect(doubt.isDue(at: now))
+        let mayStart4 = doubt.startClaimingBeside()
+        #expect(!mayStart4)
+        doubt.looked(at: now + .seconds(2))
+        #expect(!doubt.isOpen)
+        let mayStart5 = doubt.startClaimingBeside()
+        #expect(mayStart5)
+        doubt.close()
+        doubt.answerLost(at: now, limit: .seconds(1))
+        #expect(!doubt.isDue(at: now))
+    }
 }

@@ -12,7 +12,7 @@ import Testing
 struct WakeUpTests {
     private func withSleepyEngine(
         _ handlers: [Handler], listens: Bool = true,
-        options: (inout WorkerOptions) -> Void = { _ in },
+        options: (inout WorkerOptions) -> Void = { _ in }, isSpawner: Bool = false,
         _ body: @Sendable @escaping (Engine) async throws -> Void
     ) async throws {
         let options = testOptions {
@@ -28,8 +28,24 @@ struct WakeUpTests {
             }
         ) { engine in
             try await waitUntilArmed(engine)
-            try await body(engine)
+            if isSpawner { try await body(engine) } else { try await spawningElsewhere(engine, body) }
         }
+    }
+
+    /// What the workers' own client spawns and emits reaches them without a wake-up.
+    private func spawningElsewhere(
+        _ engine: Engine, _ body: @Sendable @escaping (Engine) async throws -> Void
+    ) async throws {
+        let client = try makeClient { $0.fallbackInterval = .hours(1) }
+        let result: Result<Void, any Error>
+        do {
+            try await body(Engine(client: client, pool: engine.pool, queue: engine.queue))
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        await client.close()
+        try result.get()
     }
 
     /// A queue that others have made, so that it has no trigger before a worker serves it.
@@ -47,7 +63,8 @@ struct WakeUpTests {
         }
         try await withEngine(
             [echo], queue: "foreign", options: options,
-            configuration: { $0.fallbackInterval = .hours(1) }, body)
+            configuration: { $0.fallbackInterval = .hours(1) }
+        ) { try await spawningElsewhere($0, body) }
     }
 
     /// The session that holds the queue's lock.
@@ -108,7 +125,7 @@ struct WakeUpTests {
     }
 
     @Test func `an idle worker of the client that spawns needs no notification`() async throws {
-        try await withSleepyEngine([echo]) { engine in
+        try await withSleepyEngine([echo], isSpawner: true) { engine in
             _ = try await engine.rows(
                 """
                 create or replace function absurd_swift.notify_wake() returns trigger language plpgsql

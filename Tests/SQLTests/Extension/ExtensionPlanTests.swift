@@ -27,10 +27,12 @@ struct ExtensionPlanTests {
         try await variant.withQueue { queue in
             try await queue.makeMissingIndexes()
             try await queue.makeMissingFunctions()
+            try await queue.register("w")
             for table in ["t_q", "r_q", "c_q", "e_q", "w_q"] {
                 try await queue.run("alter table absurd.\(table) set (autovacuum_enabled = off)")
             }
             for size: Int64 in [1, 500] { try await expectReads(queue, size) }
+            try await expectReadsOfClaimsBeside(queue)
             if analysis == .before || analysis == .whileSmall {
                 try await queue.run("analyze absurd.t_q, absurd.r_q, absurd.c_q, absurd.e_q, absurd.w_q")
             }
@@ -44,6 +46,7 @@ struct ExtensionPlanTests {
                 try await queue.run("analyze absurd.t_q, absurd.r_q, absurd.c_q, absurd.e_q, absurd.w_q")
             }
             for size: Int64 in [1, 500] { try await expectReads(queue, size) }
+            try await expectReadsOfClaimsBeside(queue)
         }
     }
 
@@ -107,6 +110,23 @@ struct ExtensionPlanTests {
             let answers = try await queue.cancel(others)
             #expect(answers.allSatisfy { $0.answer == "cancelled" })
         }
+    }
+
+    /// One task that is spawned and claimed at once, and that waits for an event which claims it again.
+    private func expectReadsOfClaimsBeside(_ queue: ExtensionQueue) async throws {
+        let row = try await queue.newTasks([("task", #"{"idempotency_key": "\#(UUID())"}"#)])[0]
+        var claim: ExtensionQueue.Claim?
+        try await queue.expectReads(perRow: 1, 1) {
+            claim = try await queue.spawnAndClaim(row, timeout: 3600)
+        }
+        let spawned = try #require(claim)
+        _ = try await queue.checkpoint([(spawned, "first", "1")])
+        _ = try await queue.awaitEvent([(spawned, "s", "e \(row.run)")])
+        try await queue.expectReads(perRow: 16, 1) {
+            let emission = try await queue.emitAndClaim("e \(row.run)", "1")
+            #expect(emission.claim?.run == row.run && emission.checkpoints.count == 2)
+        }
+        _ = try await queue.cancel([row.task])
     }
 
     /// The runs are made due before all others, so that they are the ones that are claimed.

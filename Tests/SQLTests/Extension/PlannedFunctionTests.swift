@@ -32,7 +32,7 @@ struct PlannedFunctionTests {
                 let next = try await queue.claimNew()
                 #expect(try await queue.complete([(next, "1")]).map(\.answer) == ["done"])
             }
-            #expect(try await functions(queue).count == 38)
+            #expect(try await functions(queue).count == 42)
         }
     }
 
@@ -70,7 +70,7 @@ struct PlannedFunctionTests {
             try await queue.run(
                 #"create function absurd_swift."heard:q"() returns integer language sql as 'select 1'"#)
             try await queue.makeMissingFunctions()
-            #expect(try await functions(queue).count == 19)
+            #expect(try await functions(queue).count == 21)
             #expect(try await !functions(queue).contains("heard:q"))
         }
     }

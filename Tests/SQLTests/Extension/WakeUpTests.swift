@@ -93,6 +93,49 @@ struct WakeUpTests {
         }
     }
 
+    /// What a statement has claimed nobody else need know of; what it leaves to others they do.
+    @Test(arguments: QueueVariant.all)
+    func `statements that claim what they make due are quiet, and what follows them is not`(
+        _ variant: QueueVariant
+    ) async throws {
+        try await withListener(variant) { queue, listener in
+            try await queue.makeMissingFunctions()
+            try await queue.register("w")
+            let claims = [try await queue.claimNew(), try await queue.claimNew(), try await queue.claimNew()]
+            _ = try await queue.awaitEvent([
+                (claims[0], "s", "e"), (claims[1], "s", "both"), (claims[2], "s", "both"),
+            ])
+            _ = try await listener.arm()
+            #expect(try await queue.spawnAndClaim(try await queue.newTasks([("a", nil)])[0]) != nil)
+            let emission1 = try await queue.emitAndClaim("e")
+            #expect(emission1.claim != nil)
+            #expect(try await notifications(listener, queue) == [])
+            try await queue.connection.execute(script: "begin")
+            #expect(try await queue.spawnAndClaim(try await queue.newTasks([("b", nil)])[0]) != nil)
+            _ = try await queue.spawn(["c"])
+            try await queue.connection.execute(script: "commit")
+            #expect(try await notifications(listener, queue) == [""])
+            let emission2 = try await queue.emitAndClaim("both")
+            #expect(emission2.claim == nil)
+            #expect(try await notifications(listener, queue) == [""])
+        }
+    }
+
+    @Test func `a trigger of an earlier version is made anew`() async throws {
+        try await withListener(QueueVariant.all[0]) { queue, _ in
+            try await queue.run(
+                """
+                create or replace trigger absurd_swift_wake after insert or update of wake_event on absurd.r_q
+                  for each statement when (not pg_catalog.pg_try_advisory_xact_lock_shared(1, 2))
+                  execute function absurd_swift.notify_wake('wake:q')
+                """)
+            // It notifies, so nobody has to wait for the new one.
+            #expect(try await queue.arm().outcome == "armed")
+            #expect(try await queue.text("select absurd_swift.make_triggers('q')::text") == "1")
+            #expect(try await queue.text("select absurd_swift.make_triggers('q')::text") == "0")
+        }
+    }
+
     @Test(arguments: QueueVariant.unpartitioned)
     func `a spawner that is open while a session arms keeps it out until its run can be seen`(
         _ variant: QueueVariant

@@ -107,14 +107,7 @@ extension ExtensionQueue {
                 .text(name), .text(worker), .int(timeout), .int(limit),
                 due.map { .timestamp($0) } ?? .null, .bool(sweeps), .bool(isRegistered), .bool(isRelaxed),
             ])
-        return try rows.map { row in
-            Claim(
-                run: try row.decode("run_id"), task: try row.decode("task_id"),
-                taskName: try row.decode("task_name"), attempt: try row.decode("attempt"),
-                token: try row.decode("token"), expiry: try row.decode("claim_expires_at"),
-                due: try row.decode("due"), wakeEvent: try row.decode("wake_event"),
-                isResumed: try row.decode("resumed"), worker: worker)
-        }
+        return try rows.map { try Claim($0, worker: worker) }
     }
 
     /// Spawns one task and claims it.
