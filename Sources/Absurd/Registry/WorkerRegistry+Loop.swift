@@ -44,7 +44,9 @@ extension WorkerRegistry {
     }
 
     private func setNextBeat(_ time: ContinuousClock.Instant) {
-        state.withLock { $0.nextBeat = time }
+        state.withLock { state in
+            state.nextBeat = state.hasClaimed ? min(time, .now + BeatTiming.working) : time
+        }
     }
 
     /// Waits until somebody is registered and the next beat is due; false when cancelled.
@@ -64,7 +66,10 @@ extension WorkerRegistry {
 
     /// Beats once, acts on the answer, and says how long to wait until the next.
     private func beat(isSteady: Bool, patience: Duration) async throws -> Duration {
-        let members = state.withLock { Array($0.members.values) }
+        let members = state.withLock { state in
+            state.hasClaimed = false
+            return Array(state.members.values)
+        }
         let loads = members.map { $0.load() }
         let start = ContinuousClock.now
         let answer = try await send(

@@ -21,6 +21,8 @@ package final class WorkerRegistry: Sendable {
     struct State {
         var members: [String: Member] = [:]
         var nextBeat = ContinuousClock.now
+        /// Whether a worker has claimed runs since the last beat was begun.
+        var hasClaimed = false
         var connection: PostgresConnection?
         var silence = NetworkSilence()
     }
@@ -58,6 +60,7 @@ package final class WorkerRegistry: Sendable {
     /// Says that a worker has claimed runs, so that the next beat may not be far.
     func claimed() {
         let isSooner = state.withLock { state in
+            state.hasClaimed = true
             let latest = ContinuousClock.now + BeatTiming.working
             guard state.nextBeat > latest else { return false }
             state.nextBeat = latest

@@ -10,27 +10,38 @@ package enum BesideManner: Sendable {
 
 /// Whether it is worth while to claim with the statement that makes a run due: the rules, without I/O.
 ///
-/// A statement that comes to nothing is sent once more without the claim. So after several in a row, as of a program that
-/// spawns what is there already, most of them are not tried.
+/// A statement that comes to nothing is sent once more without the claim. So after several of a kind in a row, as of a
+/// program that spawns what is there already, most of them are not tried.
 package struct BesideHabit: Sendable {
+    package enum Kind: Sendable { case spawn, emission }
+
+    private struct Streak {
+        var emptyAnswers = 0
+        var skipped = 0
+
+        mutating func isWorthTrying() -> Bool {
+            guard emptyAnswers >= 3, skipped < min(1 << (emptyAnswers - 2), 64) else {
+                skipped = 0
+                return true
+            }
+            skipped += 1
+            return false
+        }
+    }
+
     package private(set) var manner = BesideManner.ownFunction
-    private var emptyAnswers = 0
-    private var skipped = 0
+    private var streaks: [Kind: Streak] = [:]
 
     package init() {}
 
-    package mutating func isWorthTrying() -> Bool {
-        guard manner != .never else { return false }
-        guard emptyAnswers >= 3, skipped < min(1 << (emptyAnswers - 2), 64) else {
-            skipped = 0
-            return true
-        }
-        skipped += 1
-        return false
+    package mutating func isWorthTrying(_ kind: Kind) -> Bool {
+        manner != .never && streaks[kind, default: Streak()].isWorthTrying()
     }
 
-    package mutating func answered(isEmpty: Bool) {
-        emptyAnswers = isEmpty ? min(emptyAnswers + 1, 10) : 0
+    /// - Parameter isEmpty: Whether the statement did nothing, or was refused.
+    package mutating func answered(_ kind: Kind, isEmpty: Bool) {
+        streaks[kind, default: Streak()].emptyAnswers =
+            isEmpty ? min(streaks[kind, default: Streak()].emptyAnswers + 1, 10) : 0
     }
 
     package mutating func refused(_ refused: BesideManner) {

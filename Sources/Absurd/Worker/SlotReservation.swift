@@ -7,11 +7,13 @@ import Synchronization
 package final class SlotReservation: Sendable {
     private let session: WorkerSession
     private let slot: Int
+    private let kind: BesideHabit.Kind
     private let isUsed = Atomic<Bool>(false)
 
-    init(session: WorkerSession, slot: Int) {
+    init(session: WorkerSession, slot: Int, kind: BesideHabit.Kind) {
         self.session = session
         self.slot = slot
+        self.kind = kind
     }
 
     deinit {
@@ -69,7 +71,7 @@ package final class SlotReservation: Sendable {
     func claiming<Answer>(_ body: () async throws -> Answer?) async throws -> Answer? {
         do {
             let answer = try await body()
-            session.beside.withLock { $0.answered(isEmpty: answer == nil) }
+            session.beside.withLock { $0.answered(kind, isEmpty: answer == nil) }
             return answer
         } catch let error as PostgresError {
             session.doubtClaim(after: error)

@@ -161,6 +161,7 @@ public actor Worker: Service {
             group.addTask { await session.beat() }
             group.addTask {
                 await session.giveBackWhenStopping()
+                session.stopExecutingBeside()
                 await session.claimedBeside()
                 await session.deregister()
                 debt.pay()

@@ -8,9 +8,10 @@ extension WorkerSession {
     ///
     /// - Parameter taskName: The task's; nil when it is not known before.
     func reserveSlot(for taskName: String?) -> SlotReservation? {
+        let kind = taskName == nil ? BesideHabit.Kind.emission : .spawn
         // Without the registry nobody would find the run of an answer that was lost before its claim expires.
         guard isRegistered, taskName.map({ worker.handlers[$0] != nil }) ?? true,
-            beside.withLock({ $0.isWorthTrying() }), doubt.withLock({ $0.startClaimingBeside() })
+            beside.withLock({ $0.isWorthTrying(kind) }), doubt.withLock({ $0.startClaimingBeside() })
         else {
             return nil
         }
@@ -21,7 +22,7 @@ extension WorkerSession {
         }
         // The next beat says that this worker may have a run from now on.
         worker.client.registry.claimed()
-        return SlotReservation(session: self, slot: slot)
+        return SlotReservation(session: self, slot: slot, kind: kind)
     }
 
     func stoppedClaimingBeside() {
@@ -62,6 +63,7 @@ extension WorkerSession {
                 guard let runs = claimedRuns.take() else { return }
                 for (context, slot) in runs {
                     self.execute(context, in: slot)
+                    self.executions.release()
                     self.besides.release()
                 }
                 await claimedRuns.changes.wait(after: ticket)
@@ -76,13 +78,17 @@ extension WorkerSession {
 
     func start(_ context: TaskContext, in slot: Int) {
         // Until it is executed, or given back.
+        executions.hold()
         besides.hold()
-        if !claimedRuns.put(context, slot) { refuse(context, slot) }
+        // A stop that comes later finds the context in its slot.
+        if !isTaking || !claimedRuns.put(context, slot) { refuse(context, slot) }
     }
 
     private func refuse(_ context: TaskContext, _ slot: Int) {
         worker.slotTable.give(back: slot)
+        worker.room.signal()
         besides.start { await self.giveBack([context.run]) }
+        executions.release()
         besides.release()
     }
 }

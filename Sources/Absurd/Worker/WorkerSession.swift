@@ -172,11 +172,13 @@ extension WorkerSession {
             idling.seat = seat
             return idling.isOver
         }
-        if isOver { return nil }
+        // What came while the last claim was under way has found nobody to wake.
+        if isOver || worker.slotTable.freeCount == 0 || doubt.withLock({ $0.isDue(at: .now) }) { return nil }
         let interval = worker.options.pollInterval
         return await watched.watch.idle(seat, pollInterval: interval) { [weak self, weak seat] taskName in
             // Who has been called to claim has counted its free slots.
-            seat?.isOver == false ? self?.reserveSlot(for: taskName) : nil
+            guard let self, let seat, !seat.isOver, let slot = reserveSlot(for: taskName) else { return nil }
+            return seat.isOver ? nil : slot
         }
     }
 

@@ -17,7 +17,7 @@ struct CutClaimBesideTests {
         }
         try await withIdleWorker([handler]) { scene in
             try await scene.guardTables(["t"], of: "default")
-            let spawned = try await cut(moment, in: scene) {
+            let spawned = try await cut(moment, "start", in: scene) {
                 try await scene.client.spawn("task", params: nil)
             }
             #expect(spawned.wasCreated)
@@ -38,9 +38,13 @@ struct CutClaimBesideTests {
         try await withIdleWorker([handler]) { scene in
             let task = try await scene.client.spawn("task", params: nil)
             try await eventually("it waits") { try await scene.count("absurd.w_default") == 1 }
+            // Parking has notified; what that woke is idle again when the watch has looked since.
+            let parked = ContinuousClock.now
+            let watch = scene.client.wakeUps.watched("default").watch
+            try await eventually("the watch has looked") { watch.isArmed && watch.lastTurn > parked }
             try await idle(scene.client)
             try await scene.guardTables(["e"], of: "default")
-            try await cut(moment, in: scene) { try await scene.client.emitEvent("go", 3) }
+            try await cut(moment, "raise", in: scene) { try await scene.client.emitEvent("go", 3) }
             #expect(try await task.result(timeout: .seconds(60)) == 3)
             #expect(resumed.withLock(\.self) == 1)
         }
@@ -69,11 +73,13 @@ struct CutClaimBesideTests {
     }
 
     private func cut<Value: Sendable>(
-        _ moment: Moment, in scene: CuttingScene, _ call: @Sendable @escaping () async throws -> Value
+        _ moment: Moment, _ kind: String, in scene: CuttingScene,
+        _ call: @Sendable @escaping () async throws -> Value
     ) async throws -> Value {
         try await scene.raise("cut")
         async let value = call()
-        let session = try await scene.statement(waitingFor: "PgSleep")
+        let session = try await scene.statement(
+            waitingFor: "PgSleep", query: "absurd_swift.\"\(kind):default\"")
         if moment == .beforeCommit {
             try await scene.terminate(session)
             try await scene.lower("cut")

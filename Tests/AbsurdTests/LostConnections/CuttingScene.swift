@@ -127,10 +127,10 @@ struct CuttingScene {
     }
 
     /// The session of the only statement that waits so.
-    func statement(waitingFor event: String) async throws -> Int32 {
+    func statement(waitingFor event: String, query: String = "absurd_swift.") async throws -> Int32 {
         let sql = """
             select pid from pg_stat_activity
-             where wait_event = '\(event)' and query like '%absurd_swift.%' and pid <> pg_backend_pid()
+             where wait_event = '\(event)' and query like '%\(query)%' and pid <> pg_backend_pid()
             """
         // Kept from the look that found it: between two sleeps of ten milliseconds the next look finds nothing.
         var row: SQLRow?

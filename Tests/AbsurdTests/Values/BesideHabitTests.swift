@@ -8,19 +8,21 @@ struct BesideHabitTests {
     {
         var habit = BesideHabit()
         var tries = 0
-        for _ in 0..<1000 where habit.isWorthTrying() {
+        for _ in 0..<1000 where habit.isWorthTrying(.spawn) {
             tries += 1
-            habit.answered(isEmpty: true)
+            habit.answered(.spawn, isEmpty: true)
         }
         #expect((10..<30).contains(tries))
-        while !habit.isWorthTrying() {}
-        habit.answered(isEmpty: false)
+        let mayEmit = habit.isWorthTrying(.emission)
+        #expect(mayEmit)
+        while !habit.isWorthTrying(.spawn) {}
+        habit.answered(.spawn, isEmpty: false)
         for _ in 0..<3 {
-            let isWorthTrying = habit.isWorthTrying()
+            let isWorthTrying = habit.isWorthTrying(.spawn)
             #expect(isWorthTrying)
-            habit.answered(isEmpty: true)
+            habit.answered(.spawn, isEmpty: true)
         }
-        let isWorthTrying = habit.isWorthTrying()
+        let isWorthTrying = habit.isWorthTrying(.spawn)
         #expect(!isWorthTrying)
     }
 
@@ -33,7 +35,7 @@ struct BesideHabitTests {
             habit.refused(refused)
             #expect(habit.manner == next)
         }
-        let isWorthTrying = habit.isWorthTrying()
+        let isWorthTrying = habit.isWorthTrying(.spawn)
         #expect(!isWorthTrying)
     }
 }

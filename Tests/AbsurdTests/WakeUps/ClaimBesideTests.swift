@@ -34,9 +34,16 @@ struct ClaimBesideTests {
                 configuration(&$0)
             }
         ) { engine in
+            if engine.client.wakeUps.listenerLoop != nil { try await armed(engine.client) }
             try await idle(engine)
             try await body(engine)
         }
+    }
+
+    /// The watch has looked once with all workers idle, and waits.
+    private func armed(_ client: AbsurdClient) async throws {
+        let watch = client.wakeUps.watched("default").watch
+        try await eventually("the worker is armed") { watch.isArmed && watch.idleCount > 0 }
     }
 
     private func idle(_ engine: Engine) async throws {
@@ -185,8 +192,10 @@ struct ClaimBesideTests {
         }
         try await withIdleEngine([hold], options: { $0.concurrency = 2 }) { engine in
             let events = engine.pool.events()
+            try await noteClaims()
             let task = try await engine.client.spawn("hold", params: nil)
             await point.untilArrived()
+            #expect(try await isClaimed(task.taskID, "spawned"))
             #expect(engine.pool.workers[0].slots.map { $0.run?.taskID } == [task.taskID, nil])
             #expect(
                 try await engine.run("claimed_by", of: task.taskID, as: String.self)
@@ -252,16 +261,14 @@ struct ClaimBesideTests {
         try await testGracefulShutdown { trigger in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await pool.run() }
-                try await eventually("the worker is idle") {
-                    client.wakeUps.watched("default").watch.idleCount == 1
-                }
+                try await armed(client)
                 try await keeper.execute(
                     script: """
                         alter function absurd_swift."start:default"(uuid, uuid, text, text, text, text, integer)
-                          set lock_timeout = 0;
-                        begin;
-                        lock table absurd.t_default in share mode
+                          set lock_timeout = 0
                         """)
+                try await noteClaims()
+                try await keeper.execute(script: "begin; lock table absurd.t_default in share mode")
                 async let spawned = client.spawn("echo", params: nil)
                 try await TestDatabase.current.wait(
                     until: """
@@ -276,6 +283,7 @@ struct ClaimBesideTests {
                 try await keeper.execute(script: "commit")
                 let task = try await spawned
                 try await group.waitForAll()
+                #expect(try await isClaimed(task.taskID, "spawned"))
                 let row = try await client.pool.query(
                     "select state, attempt from absurd.r_default where task_id = $1",
                     [.uuid(task.taskID.uuid)])[0]
