@@ -27,6 +27,7 @@ struct BenchJob {
             + [own("steps", "--concurrency", "2000")] + peers("steps", absurd, dbos)
             + [own("spawn-batch")] + peers("spawn-batch", procrastinate, pgqueuer)
             + [own("spawn-one")] + peers("spawn-one", absurd, dbos, procrastinate, pgqueuer)
+            + [own("spawn-one"), own("spawn-one")]
             + [own("pickup")] + peers("pickup", absurd, dbos, procrastinate, pgqueuer) + [own("resume")]
             + [own("pickup-elsewhere"), own("resume-elsewhere")]
             + [own("fan-out"), own("events")] + peers("events", absurd, dbos)
