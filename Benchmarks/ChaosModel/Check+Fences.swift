@@ -11,12 +11,17 @@ extension Check {
                  where (h.run_state, h.holder, h.claim) is distinct from ('running', e.worker, e.claim)
                 union all
                 -- Whatever is recorded is so by a claim that holds the run, or that parks it with the same statement;
-                -- only an event may come from outside, to a run that waits for it.
+                -- only an event may come from outside, to a run that waits for it, which it may claim with that.
                 select format('%s of task %s was recorded by %s for the claims of %s; the run was %s, held by %s since %s',
                          h.name, h.task_id, h.writer, h.tokens, h.run_state, h.holder, h.claim)
                   from history.checkpoints h
                  where not coalesce(case
-                     when h.writer is null then h.run_state = 'pending' and h.name ~ '^(event|brief)-'
+                     when h.writer is null then h.name ~ '^(event|brief)-' and (
+                       h.run_state = 'pending'
+                       or exists (
+                         select from history.runs r
+                          where r.xid = h.xid and r.run_id = h.run_id and r.old_state = 'sleeping'
+                            and r.new_state = 'running'))
                      when h.run_state = 'running' then h.holder = h.writer and h.claim = any (h.tokens)
                      else exists (
                        select from history.runs r
