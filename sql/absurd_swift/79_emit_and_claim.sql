@@ -1,6 +1,6 @@
 -- Emit one event and, when one run alone waits for it, claim that for the emitter's own worker if its task has one of the
--- names that the worker knows: one statement, one commit and
--- one version of each row for what else takes three statements. For a worker that has nothing to do.
+-- names that the worker knows: one statement, one commit and one version of each row for what else takes three statements.
+-- For a worker that has nothing to do.
 --
 -- The rows are left as emit and a claim at the same moment would leave them. Nobody is notified of the run that was claimed;
 -- of several that wait none is claimed, and all are woken as by emit.
@@ -53,8 +53,8 @@ end;
 $$;
 
 -- The statement that delivers the event $2 with the payload $7 at $3 to the run $1, which is locked, and claims it for the
--- worker $4 and $5 seconds. Returns the run as claim does, or no row, having changed nothing, when it does not wait for that any more, is
--- not to be claimed, or has none of the names $6.
+-- worker $4 and $5 seconds. Returns the run as claim does, or no row, having changed nothing, when it does not wait for that
+-- any more, is not to be claimed, or has none of the names $6.
 create or replace function absurd_swift.rouse_statement(p_queue text)
   returns text
   language plpgsql

@@ -37,7 +37,7 @@ extension EmitRow {
                 parameters: [
                     .text(event), .text(payload.text), .text(slot.holder.worker),
                     .int(Int64(slot.claimTimeout)),
-                    .textArray(slot.taskNames), .int(Self.maxBytes),
+                    .textArray(slot.taskNames), .int(PostgresRunStore.pageBytes),
                 ])
             guard let rows = try await call.send(slot, pool, isCancellable), let first = rows.first else {
                 return nil
@@ -50,9 +50,7 @@ extension EmitRow {
         }
     }
 
-    /// Bounds the checkpoints that come with the answer; a run that has more loads them by itself.
-    private static let maxBytes: Int64 = 8 << 20
-
+    /// Nil when there are more than an answer may have; the run loads them by itself then.
     private static func checkpoints(_ rows: some Sequence<SQLRow>) throws -> [String: JSONText?]? {
         var (loaded, bytes): ([String: JSONText?], Int64) = ([:], 0)
         for row in rows {
@@ -61,7 +59,7 @@ extension EmitRow {
             loaded.updateValue(state.map(JSONText.init), forKey: step)
             bytes += Int64(step.utf8.count + (state?.utf8.count ?? 0))
         }
-        return bytes < maxBytes ? loaded : nil
+        return bytes < PostgresRunStore.pageBytes ? loaded : nil
     }
 }
 

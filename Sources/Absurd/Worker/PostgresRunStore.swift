@@ -56,7 +56,7 @@ package struct PostgresRunStore: RunStore {
     }
 
     /// Bounds one answer, however many runs and however large their checkpoints.
-    private static let pageBytes: Int64 = 8 << 20
+    static let pageBytes: Int64 = 8 << 20
 
     package func finish(
         _ writes: [FinishWrite], holder: ClaimHolder, wait: Bool

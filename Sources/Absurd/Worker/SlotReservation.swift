@@ -35,7 +35,7 @@ package final class SlotReservation: Sendable {
     package func execute(_ run: ClaimedRun, checkpoints: [String: JSONText?]?) {
         session.observer.report(.claimed(count: 1))
         if let checkpoints { return launch(run, checkpoints) }
-        session.besides.start {
+        session.claimsBeside.start {
             do {
                 let loaded = try await self.session.writer.loadCheckpoints(runs: [run.info.runID])
                 self.launch(run, loaded[run.info.runID] ?? [:])
@@ -48,7 +48,7 @@ package final class SlotReservation: Sendable {
     private func launch(_ run: ClaimedRun, _ checkpoints: [String: JSONText?]) {
         guard session.isTaking else {
             // The end came while the statement was under way. The slot is kept until the run has been given back.
-            return session.besides.start { await self.session.giveBack([run]) }
+            return session.claimsBeside.start { await self.session.giveBack([run]) }
         }
         let context = session.context(of: run, checkpoints)
         isUsed.store(true, ordering: .relaxed)
@@ -58,10 +58,10 @@ package final class SlotReservation: Sendable {
         if session.worker.slotTable.freeCount == 0 { session.interruptWaiting() }
     }
 
-    package var manner: BesideManner { session.beside.withLock(\.manner) }
+    package var manner: BesideManner { session.besideHabit.withLock(\.manner) }
 
     /// The server does not let it be called so.
-    func isRefused(_ manner: BesideManner) { session.beside.withLock { $0.refused(manner) } }
+    func isRefused(_ manner: BesideManner) { session.besideHabit.withLock { $0.refused(manner) } }
 
     /// Returns what `body`, which sends the statement, does.
     ///
@@ -71,7 +71,7 @@ package final class SlotReservation: Sendable {
     func claiming<Answer>(_ body: () async throws -> Answer?) async throws -> Answer? {
         do {
             let answer = try await body()
-            session.beside.withLock { $0.answered(kind, isEmpty: answer == nil) }
+            session.besideHabit.withLock { $0.answered(kind, isEmpty: answer == nil) }
             return answer
         } catch let error as PostgresError {
             session.doubtClaim(after: error)
@@ -79,6 +79,7 @@ package final class SlotReservation: Sendable {
             guard error.sqlState != nil, error.sqlState != "57014", !error.leavesOutcomeOpen else {
                 throw error
             }
+            session.besideHabit.withLock { $0.answered(kind, isEmpty: true) }
             return nil
         } catch {
             // It may have claimed a run, which cannot be read here.

@@ -11,11 +11,11 @@ extension WorkerSession {
         let kind = taskName == nil ? BesideHabit.Kind.emission : .spawn
         // Without the registry nobody would find the run of an answer that was lost before its claim expires.
         guard isRegistered, taskName.map({ worker.handlers[$0] != nil }) ?? true,
-            beside.withLock({ $0.isWorthTrying(kind) }), doubt.withLock({ $0.startClaimingBeside() })
+            besideHabit.withLock({ $0.isWorthTrying(kind) }), doubt.withLock({ $0.startClaimingBeside() })
         else {
             return nil
         }
-        besides.hold()
+        claimsBeside.hold()
         guard isTaking, let slot = worker.slotTable.reserve() else {
             stoppedClaimingBeside()
             return nil
@@ -29,7 +29,7 @@ extension WorkerSession {
         doubt.withLock { $0.claimedBeside() }
         // Whose answer was lost is looked for now.
         wakeForStrays(at: .now)
-        besides.release()
+        claimsBeside.release()
     }
 
     /// Whether this session executes what is claimed; another one does after the worker was taken for dead.
@@ -40,9 +40,9 @@ extension WorkerSession {
     /// In a task of its own, as the session may be cancelled by then.
     func claimedBeside() async {
         // Nothing in it throws.
-        try? await finishingDespiteCancellation { [besides] in
+        try? await finishingDespiteCancellation { [claimsBeside] in
             await withTaskGroup(of: Void.self) { group in
-                group.addTask { await besides.ended() }
+                group.addTask { await claimsBeside.ended() }
                 // Cancelled when the last statement is answered first.
                 group.addTask { try? await Task.sleep(for: .seconds(2)) }
                 await group.next()
@@ -64,7 +64,7 @@ extension WorkerSession {
                 for (context, slot) in runs {
                     self.execute(context, in: slot)
                     self.executions.release()
-                    self.besides.release()
+                    self.claimsBeside.release()
                 }
                 await claimedRuns.changes.wait(after: ticket)
             }
@@ -79,7 +79,7 @@ extension WorkerSession {
     func start(_ context: TaskContext, in slot: Int) {
         // Until it is executed, or given back.
         executions.hold()
-        besides.hold()
+        claimsBeside.hold()
         // A stop that comes later finds the context in its slot.
         if !isTaking || !claimedRuns.put(context, slot) { refuse(context, slot) }
     }
@@ -87,8 +87,8 @@ extension WorkerSession {
     private func refuse(_ context: TaskContext, _ slot: Int) {
         worker.slotTable.give(back: slot)
         worker.room.signal()
-        besides.start { await self.giveBack([context.run]) }
+        claimsBeside.start { await self.giveBack([context.run]) }
         executions.release()
-        besides.release()
+        claimsBeside.release()
     }
 }

@@ -26,9 +26,9 @@ package final class WorkerSession: Sendable {
     /// Whether claims may have left runs that this worker does not know of.
     let doubt = Mutex(ClaimDoubt())
     /// The statements of this client that claim for this worker, what they have claimed, and how they do it.
-    let besides = LeavableTasks()
+    let claimsBeside = LeavableTasks()
     let claimedRuns = ClaimedRuns()
-    let beside = Mutex(BesideHabit())
+    let besideHabit = Mutex(BesideHabit())
 
     /// Where this worker waits while it has nothing to do.
     private struct Idling {

@@ -237,6 +237,22 @@ struct ClaimBesideTests {
         }
     }
 
+    @Test func `what the server refuses again and again is mostly sent without a claim`() async throws {
+        try await withIdleEngine([echo]) { engine in
+            let key = (0..<3000).map { _ in String(UInt64.random(in: 0...UInt64.max), radix: 36) }.joined()
+            for _ in 0..<3 {
+                try await idle(engine)
+                let error = await #expect(throws: AbsurdError.self) {
+                    try await engine.client.spawn(
+                        "echo", params: nil, options: SpawnOptions(idempotencyKey: key))
+                }
+                #expect(error?.code == .rejected)
+            }
+            #expect(engine.client.wakeUps.reserveSlot(on: "default", for: "echo") == nil)
+            #expect(engine.client.wakeUps.reserveSlot(on: "default", for: nil) != nil)
+        }
+    }
+
     @Test func `the workers of a pool take turns`() async throws {
         let point = HoldPoint()
         let hold = Handler("hold") { _ in
