@@ -169,7 +169,7 @@ extension HostList.Host {
 /// The errors of an attempt.
 extension ConnectionAttempt {
     private static var cancelled: PostgresError {
-        PostgresError(.cancelled, "cancelled while connecting")
+        .cancelledBeforeSending("cancelled while connecting")
     }
 
     private func failure(_ step: Step, after silence: String, options: [String: String]) -> PostgresError {

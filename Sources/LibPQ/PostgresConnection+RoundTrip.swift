@@ -14,7 +14,7 @@ extension PostgresConnection {
         _ limit: StatementLimit, columns: SQLColumns? = nil, _ send: (borrowing ConnectionHandle) -> Bool
     ) async throws -> SQLResult {
         if limit.followsTask, Task.isCancelled {
-            throw PostgresError(.cancelled, "cancelled before the statement was sent")
+            throw PostgresError.cancelledBeforeSending("cancelled before the statement was sent")
         }
         condition.sends(limit)
         defer { condition.isAnswered() }

@@ -100,7 +100,7 @@ package actor PostgresConnection {
         isCancellable: Bool, _ body: (isolated PostgresConnection) async throws -> Result
     ) async throws -> Result {
         guard await turnstile.enter(isCancellable: isCancellable) else {
-            throw PostgresError(.cancelled, "cancelled before the statement was sent")
+            throw PostgresError.cancelledBeforeSending("cancelled before the statement was sent")
         }
         defer { turnstile.leave() }
         guard handle.isOpen, !handle.isDoomed else {

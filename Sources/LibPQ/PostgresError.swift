@@ -63,6 +63,9 @@ package struct PostgresError: Error, Sendable {
     /// Whether `message` may appear in `description`.
     package var messageIsSafe: Bool
 
+    /// Whether it is known that nothing was sent.
+    package private(set) var isBeforeSending = false
+
     /// Whether the server found that a prepared statement no longer returns what it did.
     var refusesCachedPlan = false
 
@@ -89,6 +92,13 @@ package struct PostgresError: Error, Sendable {
         self.message = message
         self.messageIsSafe = true
         self.underlying = underlying
+    }
+
+    /// The calling task was cancelled before anything was sent.
+    static func cancelledBeforeSending(_ message: String) -> PostgresError {
+        var error = PostgresError(.cancelled, message)
+        error.isBeforeSending = true
+        return error
     }
 }
 

@@ -89,7 +89,7 @@ extension PostgresPool {
         let settled = ticket.flatMap { ticket in state.withLock { $0.settle(ticket) } }
         if wakeup == .cancelled {
             await decline(settled, manner.term)
-            throw PostgresError(.cancelled, "cancelled while waiting for a connection")
+            throw PostgresError.cancelledBeforeSending("cancelled while waiting for a connection")
         }
         if let settled { return settled }
         if ContinuousClock.now < manner.deadline { return .askAgain }

@@ -23,26 +23,20 @@ begin
 end;
 $$;
 
--- The statement that completes those of the runs $2 with tokens $3 whose action in $4 says so, with the
--- results $5, for worker $1 at $6.
-create or replace function absurd_swift.complete_statement(p_queue text, p_wait boolean, p_careful boolean)
+-- The part of a statement that completes the runs of its part l, whose columns are position, run_id, token and value, as
+-- far as worker $1 holds them; u is then what was completed.
+-- The update follows the order of its outer rows, so it locks the runs in the order of l by itself.
+-- p_now: the parameter that has the time.
+create or replace function absurd_swift.complete_updates(p_queue text, p_now text)
   returns text
   language plpgsql
   immutable
 as $$
 begin
   return format($sql$
-    with i as materialized (
-      select x.ordinality::integer as position, x.run_id, x.token, j.value, j.sqlstate, j.message
-      from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
-        with ordinality x(run_id, token, action, payload, ordinality)
-      %5$s
-      where x.action = 'complete'
-    ),
-    l as materialized (%4$s),
     u as (
       update absurd.%1$I r
-      set state = 'completed', completed_at = $6, result = l.value
+      set state = 'completed', completed_at = %4$s, result = l.value
       from l
       where r.run_id = l.run_id
         and (r.state = 'running' and r.claimed_by = $1 and r.started_at = l.token) is true
@@ -57,13 +51,35 @@ begin
     w as (
       delete from absurd.%3$I w using u where w.run_id = u.run_id
     )
+    $sql$,
+    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, p_now
+  );
+end;
+$$;
+
+-- The statement that completes those of the runs $2 with tokens $3 whose action in $4 says so, with the
+-- results $5, for worker $1 at $6.
+create or replace function absurd_swift.complete_statement(p_queue text, p_wait boolean, p_careful boolean)
+  returns text
+  language plpgsql
+  immutable
+as $$
+begin
+  return format($sql$
+    with i as materialized (
+      select x.ordinality::integer as position, x.run_id, x.token, j.value, j.sqlstate, j.message
+      from unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::text[])
+        with ordinality x(run_id, token, action, payload, ordinality)
+      %2$s
+      where x.action = 'complete'
+    ),
+    l as materialized (%1$s),
+    %3$s
     select u.position, 'done', 'completed', null::text, null::text, u.task_id from u
     union all
     select i.position, 'refused', null, i.sqlstate, i.message, null from i where i.sqlstate is not null
     $sql$,
-    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue,
     case
-      -- The update follows the order of its outer rows, so it locks the runs in order by itself.
       when p_wait then 'select i.* from i where i.sqlstate is null order by i.run_id'
       else format(
         $sql$
@@ -79,7 +95,8 @@ begin
         'r_' || p_queue, 't_' || p_queue
       )
     end,
-    absurd_swift.json_join('coalesce(x.payload, ''null'')', p_careful)
+    absurd_swift.json_join('coalesce(x.payload, ''null'')', p_careful),
+    absurd_swift.complete_updates(p_queue, '$6')
   );
 end;
 $$;

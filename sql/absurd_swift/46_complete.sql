@@ -77,33 +77,16 @@ create or replace function absurd_swift.end_statement(p_queue text)
 as $$
 begin
   return format($sql$
-    with i as materialized (
+    with l as materialized (
       select x.ordinality::integer as position, x.run_id, x.token, coalesce(x.result, 'null')::jsonb as value
       from unnest($2::uuid[], $3::timestamptz[], $4::text[])
         with ordinality x(run_id, token, result, ordinality)
-      -- The update follows the order of its outer rows, so it locks the runs in order by itself.
       order by x.run_id
     ),
-    u as (
-      update absurd.%1$I r
-      set state = 'completed', completed_at = $5, result = i.value
-      from i
-      where r.run_id = i.run_id
-        and (r.state = 'running' and r.claimed_by = $1 and r.started_at = i.token) is true
-      returning i.position, r.run_id, r.task_id, i.value
-    ),
-    s as (
-      update absurd.%2$I t
-      set state = 'completed', completed_payload = u.value, last_attempt_run = u.run_id
-      from u
-      where t.task_id = u.task_id
-    ),
-    w as (
-      delete from absurd.%3$I w using u where w.run_id = u.run_id
-    )
+    %s
     select array_agg(u.position) as positions, array_agg(u.task_id) as tasks from u
     $sql$,
-    'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue
+    absurd_swift.complete_updates(p_queue, '$5')
   );
 end;
 $$;

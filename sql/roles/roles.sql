@@ -151,7 +151,7 @@ $roles$;
 -- inner absurd: weekly_partitions
 -- inner absurd_swift: await_event_rows await_event_statement await_task_rows beat_gap beat_window cancel_tasks
 -- inner absurd_swift: checkpoint_rest checkpoint_rows checkpoint_statement claim_lock claim_statement claim_task_join
--- inner absurd_swift: complete_statement delete_late_waits_statement due_in_statement emit_rows emit_statement
+-- inner absurd_swift: complete_statement complete_updates delete_late_waits_statement due_in_statement emit_rows emit_statement
 -- inner absurd_swift: end_statement
 -- inner absurd_swift: fail_each fail_expired fail_runs fail_runs_of finish_complete finish_fail finish_park
 -- inner absurd_swift: finish_rest finish_rows has_cancel_at has_duplicates has_kind hold_events_statement holds_runs

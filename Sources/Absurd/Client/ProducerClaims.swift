@@ -54,10 +54,9 @@ extension EmitRow {
     private static func checkpoints(_ rows: some Sequence<SQLRow>) throws -> [String: JSONText?]? {
         var (loaded, bytes): ([String: JSONText?], Int64) = ([:], 0)
         for row in rows {
-            let step = try row.decode("step", as: String.self)
-            let state = try row.decode("state", as: String?.self)
-            loaded.updateValue(state.map(JSONText.init), forKey: step)
-            bytes += Int64(step.utf8.count + (state?.utf8.count ?? 0))
+            let checkpoint = try LoadedCheckpoint(row)
+            loaded.updateValue(checkpoint.state, forKey: checkpoint.step)
+            bytes += checkpoint.bytes
         }
         return bytes < PostgresRunStore.pageBytes ? loaded : nil
     }

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// A reader takes all that there are at once. An `AsyncStream` hands them over one by one, which cost a worker more than
 /// its handlers (`docs/decisions/081-ends-are-not-waited-for.md`).
-final class EventBuffer: Sendable {
+package final class EventBuffer: Sendable {
     private struct State {
         var events: Deque<WorkerEvent> = []
         var droppedCount = 0
@@ -18,7 +18,7 @@ final class EventBuffer: Sendable {
     private let limit: Int
     private let changes = ChangeSignal()
 
-    init(limit: Int) { self.limit = max(1, limit) }
+    package init(limit: Int) { self.limit = max(1, limit) }
 
     var droppedCount: Int { state.withLock(\.droppedCount) }
     var isFinished: Bool { state.withLock(\.isFinished) }
@@ -75,8 +75,11 @@ final class EventBuffer: Sendable {
     ///
     /// - Parameter count: How many the reader has taken together.
     func pause(after count: Int) async {
-        guard count > 0, count <= limit / 4 else { return }
+        guard hasRoomToGather(after: count) else { return }
         // Cancelled with the reader, who sees that at its next look.
         try? await Task.sleep(for: .milliseconds(10))
     }
+
+    /// Not for who comes for the first time, nor when four times as many would be too many.
+    package func hasRoomToGather(after count: Int) -> Bool { count > 0 && count <= limit / 4 }
 }

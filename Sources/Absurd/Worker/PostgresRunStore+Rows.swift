@@ -103,6 +103,20 @@ extension ClaimedRun {
     }
 }
 
+/// A checkpoint as a run sees it, from the columns `step` and `state`.
+struct LoadedCheckpoint {
+    let step: String
+    let state: JSONText?
+
+    init(_ row: SQLRow) throws {
+        step = try row.decode("step")
+        state = try row.decode("state", as: String?.self).map(JSONText.init)
+    }
+
+    /// What it counts of an answer's page.
+    var bytes: Int64 { Int64(step.utf8.count + (state?.text.utf8.count ?? 0)) }
+}
+
 extension Refusal {
     init(_ answer: String, _ row: SQLRow?) throws {
         switch answer {

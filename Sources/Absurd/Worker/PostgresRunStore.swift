@@ -43,12 +43,11 @@ package struct PostgresRunStore: RunStore {
             var bytes: Int64 = 0
             for row in rows {
                 let position = try row.decode("position", as: Int32.self)
-                let step = try row.decode("step", as: String.self)
-                let state = try row.decode("state", as: String?.self)
+                let checkpoint = try LoadedCheckpoint(row)
                 loaded[runs[Int(position) - 1], default: [:]].updateValue(
-                    state.map(JSONText.init), forKey: step)
-                bytes += Int64(step.utf8.count + (state?.utf8.count ?? 0))
-                after = (position, step)
+                    checkpoint.state, forKey: checkpoint.step)
+                bytes += checkpoint.bytes
+                after = (position, checkpoint.step)
             }
             // The function stops after the row that fills the page, so a page that is not full is the last.
             if bytes < Self.pageBytes { return loaded }

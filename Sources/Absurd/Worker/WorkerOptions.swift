@@ -50,14 +50,15 @@ public struct WorkerOptions: Sendable {
     /// How long idle workers wait before one of them asks for work, while they are not told of it.
     ///
     /// They are told where ``AbsurdConfiguration/listens`` is on and its connection stands; then the queue is looked at
-    /// every five seconds only. Also the first pause after a claim that failed.
+    /// every five seconds only. Also the first pause after a claim that failed, see ``maxBackoff``.
     ///
     /// From one millisecond to 365 days. Defaults to 250 ms.
     public var pollInterval: Duration = .milliseconds(250)
 
     /// The longest pause between claims that the database refuses; the pauses start at the poll interval and double.
     ///
-    /// While it is out of reach, starting, full or read-only, pauses are no longer than a second.
+    /// While it is out of reach, starting, full or read-only, or others hold what a claim needs, pauses are no longer than a
+    /// second, also where the poll interval is.
     ///
     /// Not shorter than the poll interval, at most 365 days. Defaults to 60 seconds.
     public var maxBackoff: Duration = .seconds(60)

@@ -69,7 +69,7 @@ extension PostgresError {
         switch code {
         case .connectionLost, .commitUnknown: true
         // With a SQLSTATE the server has cancelled it.
-        case .timedOut, .cancelled: sqlState == nil
+        case .timedOut, .cancelled: sqlState == nil && !isBeforeSending
         // The server went down, maybe after the commit.
         default: sqlState?.hasPrefix("57P") ?? false
         }

@@ -96,9 +96,8 @@ package final class WorkerSession: Sendable {
     private func claimLoop() async throws {
         let options = worker.options
         var backoff = Backoff(base: options.pollInterval, cap: options.maxBackoff)
-        // An absence ends by itself, and work waits for it.
-        var absence = Backoff(
-            base: options.pollInterval, cap: min(options.maxBackoff, max(options.pollInterval, .seconds(1))))
+        // An absence ends by itself, and work waits for it, however rarely this worker asks when it is idle.
+        var absence = Backoff(base: options.pollInterval, cap: min(options.maxBackoff, .seconds(1)))
         var claims = ClaimTimer()
         var size = ClaimSize()
         var permit: ClaimPermit?

@@ -91,6 +91,12 @@ struct EventBufferTests {
         #expect(!broadcaster.isObserved)
     }
 
+    @Test func `events gather for a reader that keeps up, while the buffer has room for four times as many`()
+    {
+        let buffer = EventBuffer(limit: 100)
+        #expect([0, 1, 25, 26, 100].map(buffer.hasRoomToGather) == [false, true, true, false, false])
+    }
+
     @Test func `a subscription that nobody can read any more is forgotten`() async {
         do {
             let events = broadcaster.subscribe(bufferSize: 10)

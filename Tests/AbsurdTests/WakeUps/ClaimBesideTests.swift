@@ -253,6 +253,29 @@ struct ClaimBesideTests {
         }
     }
 
+    @Test func `a caller that is cancelled before anything is sent leaves nothing in doubt`() async throws {
+        try await withIdleEngine([echo]) { engine in
+            // The first asks for the server's time as well.
+            _ = try await engine.client.spawn("echo", params: 1).result()
+            try await idle(engine)
+            let pool = engine.client.pool
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                let point = HoldPoint()
+                defer { point.open() }
+                for _ in 0..<6 {
+                    group.addTask { try await pool.withConnection { _ in await point.arriveAndWait() } }
+                }
+                try await eventually("no connection is free") { pool.counts.inUse == 6 }
+                let caller = Task { try await engine.client.spawn("echo", params: 1) }
+                try await eventually("the caller waits for a connection") { pool.counts.waiting > 0 }
+                caller.cancel()
+                await #expect(throws: CancellationError.self) { try await caller.value }
+            }
+            try await idle(engine)
+            #expect(engine.client.wakeUps.reserveSlot(on: "default", for: "echo") != nil)
+        }
+    }
+
     @Test func `the workers of a pool take turns`() async throws {
         let point = HoldPoint()
         let hold = Handler("hold") { _ in

@@ -92,6 +92,31 @@ struct PoolSupervisionTests {
         #expect(pool.restarts.map(\.count) == [0])
     }
 
+    /// Also for who asks rarely, as one may who is notified.
+    @Test(arguments: [true, false])
+    func `claims that meet a lock or get no answer come again within a second at the latest`(isAnswered: Bool)
+        async throws
+    {
+        let store = FakeStore { _ in
+            var error = PostgresError(isAnswered ? .server : .connectionLost, "not now")
+            if isAnswered { error.sqlState = "55P03" }
+            throw error
+        }
+        let options = testOptions {
+            $0.pollInterval = .hours(1)
+            $0.maxBackoff = .hours(1)
+        }
+        let pool = try WorkerPool(
+            try client(), queue: "default", handlers: [], options: options, store: store)
+        let events = pool.events()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await pool.run() }
+            let event = try await events.first { if case .claimFailed = $0 { true } else { false } }
+            if case .claimFailed(_, let pause) = event.kind { #expect(pause <= .seconds(1)) }
+            group.cancelAll()
+        }
+    }
+
     @Test func `refused claims back off beyond a second, up to maxBackoff, and start over after a success`()
         async throws
     {
