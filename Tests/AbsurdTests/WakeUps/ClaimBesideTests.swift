@@ -145,37 +145,35 @@ struct ClaimBesideTests {
             try await context.awaitEvent("go \(context.taskID)")
             return .complete(.string(try await context.step("first") { Self.callers }))
         }
-        try await withIdleEngine([inner, waiting], options: { $0.concurrency = 8 }) { engine in
-            let once = SpawnOptions(maxAttempts: 1)
-            let outer = Handler("outer") { [client = engine.client] context in
-                let task = try await context.step("spawn") {
-                    try await Self.$callers.withValue("mine") {
-                        try await context.emitEvent("go \(try context.params(as: String.self))")
-                        return try await client.spawn("inner", params: nil, options: once).taskID.description
-                    }
+        let once = SpawnOptions(maxAttempts: 1)
+        let client = Mutex<AbsurdClient?>(nil)
+        let outer = Handler("outer") { context in
+            let task = try await context.step("spawn") {
+                try await Self.$callers.withValue("mine") {
+                    try await context.emitEvent("go \(try context.params(as: String.self))")
+                    let ours = client.withLock(\.self)
+                    let client = try #require(ours)
+                    return try await client.spawn("inner", params: nil, options: once).taskID.description
                 }
-                return .complete(.string(task))
             }
-            let pool = try WorkerPool(engine.client, handlers: [outer], options: sleepy)
+            return .complete(.string(task))
+        }
+        // One worker that knows all of them: another would put off what it does not know.
+        try await withIdleEngine([inner, waiting, outer], options: { $0.concurrency = 8 }) { engine in
+            client.withLock { $0 = engine.client }
             try await noteClaims()
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await pool.run() }
-                try await untilClaimed(engine) {
-                    let waiter = try await engine.client.spawn("waiting", params: nil, options: once)
-                    try await engine.waitUntil(waiter.taskID, is: .sleeping)
-                    try await eventually("both workers are idle") {
-                        engine.client.wakeUps.watched("default").watch.idleCount == 2
-                    }
-                    let task = try await engine.client.spawn(
-                        "outer", params: .string(waiter.taskID.description), options: once)
-                    let id = try #require(Self.taskID(try await task.result(timeout: .seconds(60))))
-                    #expect(try await waiter.result(timeout: .seconds(60)) == "nobody's")
-                    #expect(try await engine.client.awaitTask(id).result == "nobody'snobody's")
-                    let isSpawned = try await isClaimed(id, "spawned")
-                    let isEmitted = try await isClaimed(waiter.taskID, "emitted")
-                    return isSpawned && isEmitted
-                }
-                group.cancelAll()
+            try await untilClaimed(engine) {
+                let waiter = try await engine.client.spawn("waiting", params: nil, options: once)
+                try await engine.waitUntil(waiter.taskID, is: .sleeping)
+                try await idle(engine)
+                let task = try await engine.client.spawn(
+                    "outer", params: .string(waiter.taskID.description), options: once)
+                let id = try #require(Self.taskID(try await task.result(timeout: .seconds(60))))
+                #expect(try await waiter.result(timeout: .seconds(60)) == "nobody's")
+                #expect(try await engine.client.awaitTask(id).result == "nobody'snobody's")
+                let isSpawned = try await isClaimed(id, "spawned")
+                let isEmitted = try await isClaimed(waiter.taskID, "emitted")
+                return isSpawned && isEmitted
             }
         }
     }
