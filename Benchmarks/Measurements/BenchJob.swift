@@ -28,10 +28,13 @@ struct BenchJob {
             + [own("spawn-batch")] + peers("spawn-batch", procrastinate, pgqueuer)
             + [own("spawn-one")] + peers("spawn-one", absurd, dbos, procrastinate, pgqueuer)
             + [own("spawn-one"), own("spawn-one")]
-            + [own("pickup")] + peers("pickup", absurd, dbos, procrastinate, pgqueuer) + [own("resume")]
+            + [own("pickup")] + peers("pickup", absurd, dbos, procrastinate, pgqueuer)
+            + [own("resume")] + peers("resume", absurd, dbos)
             + [own("pickup-elsewhere"), own("resume-elsewhere")]
-            + [own("fan-out"), own("events")] + peers("events", absurd, dbos)
-            + [own("sleepers"), own("held"), own("backlog"), own("idle")]
+            + [own("fan-out")] + peers("fan-out", absurd, dbos)
+            + [own("events")] + peers("events", absurd, dbos)
+            + [own("sleepers")] + peers("sleepers", absurd, dbos, procrastinate, pgqueuer)
+            + [own("held"), own("backlog"), own("idle")]
     }
 
     /// The line that the program printed.

@@ -22,7 +22,7 @@ struct BenchResult: Decodable {
     }
 
     private static let latencies = [
-        "pickup", "resume", "pickup-elsewhere", "resume-elsewhere", "backlog",
+        "pickup", "resume", "pickup-elsewhere", "resume-elsewhere", "sleepers", "backlog",
     ]
 
     /// What the scenario is about: a time where there are percentiles and no throughput worth a word.
@@ -101,6 +101,8 @@ struct BenchTable {
         if let cpu = result.cpuSeconds, result.count > 1000, result.system == BenchJob.ours {
             parts.append("\(BenchResult.text(cpu / Double(result.count) * 1e6)) µs of client CPU each")
         }
+        // How many were due within the same ten seconds.
+        if result.scenario == "sleepers" { parts.append("late, of \(BenchResult.text(Double(result.count)))") }
         if let fromCall = result.figureFromCall { parts.append(fromCall) }
         if let repetitions = result.repetitions { parts.append("median of \(repetitions)") }
         if let memory = result.residentMb { parts.append("\(BenchResult.text(memory)) MB") }

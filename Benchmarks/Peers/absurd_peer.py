@@ -9,7 +9,22 @@ from pathlib import Path
 
 from absurd_sdk import AsyncAbsurd
 
-from peer import EMPTY, STEP_COUNT, STEPS, TIMED, WAITING, Failure, Peer, Plan, Producer, Settings
+from peer import (
+    EMPTY,
+    OWN,
+    RESUMED,
+    SLEEPER,
+    STEP_COUNT,
+    STEPS,
+    TIMED,
+    WAITING,
+    Failure,
+    Peer,
+    Plan,
+    Producer,
+    Settings,
+    due,
+)
 from probe import Probe
 
 QUEUE = "bench"
@@ -30,8 +45,14 @@ class AbsurdProducer(Producer):
         self._idle.put_nowait(client)
 
     async def emit(self) -> None:
+        await self._emit(EVENT)
+
+    async def emit_to(self, task: str, number: int) -> None:
+        await self._emit(f"{EVENT} {number}")
+
+    async def _emit(self, event: str) -> None:
         client = await self._idle.get()
-        await client.emit_event(EVENT, {"by": "peers.py"})
+        await client.emit_event(event, {"by": "peers.py"})
         self._idle.put_nowait(client)
 
 
@@ -51,7 +72,11 @@ class AbsurdPeer(Peer):
         "steps": Plan(400, {"concurrency": 50, "clients": 1, "poll_interval": 0.25}),
         # It has no notification: 10 ms costs a claim each time, the default of 250 ms would be all of the latency.
         "pickup": Plan(200, {"concurrency": 10, "clients": 1, "poll_interval": 0.01}),
+        "resume": Plan(200, {"concurrency": 10, "clients": 1, "poll_interval": 0.01}),
+        "fan-out": Plan(1_000, {"concurrency": 50, "clients": 1, "poll_interval": 0.01}),
         "events": Plan(1_000, {"concurrency": 50, "clients": 1, "poll_interval": 0.01}),
+        # 200 a second, a third of what it drains.
+        "sleepers": Plan(2_000, {"concurrency": 50, "clients": 1, "poll_interval": 0.01, "lead": 12.0}),
     }
 
     def set_up(self, url: str, settings: Settings) -> None:
@@ -107,6 +132,21 @@ def register_tasks(client: AsyncAbsurd, probe: Probe) -> None:
     async def waiting(params, context):
         await context.await_event(EVENT)
         probe.handled()
+
+    @client.register_task(OWN)
+    async def own(params, context):
+        await context.await_event(f"{EVENT} {params['number']}")
+        probe.handled()
+
+    @client.register_task(RESUMED)
+    async def resumed(params, context):
+        await context.await_event(f"{EVENT} {params['number']}")
+        probe.started(params["number"])
+
+    @client.register_task(SLEEPER)
+    async def sleeper(params, context):
+        await context.sleep_until("until due", due(params["number"]))
+        probe.woke(due(params["number"]))
 
 
 def absurdctl(*arguments: str) -> None:

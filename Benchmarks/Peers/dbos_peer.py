@@ -1,13 +1,28 @@
 """DBOS: durable workflows as a library, whose system tables are in the measured database."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from dbos import DBOS, DBOSClient, DBOSConfig
 
-from peer import EMPTY, STEP_COUNT, STEPS, TIMED, WAITING, Peer, Plan, Producer, Settings
+from peer import (
+    EMPTY,
+    OWN,
+    RESUMED,
+    SLEEPER,
+    STEP_COUNT,
+    STEPS,
+    TIMED,
+    WAITING,
+    Peer,
+    Plan,
+    Producer,
+    Settings,
+    due,
+)
 from probe import Probe
 
 APPLICATION = "peers"
@@ -22,13 +37,25 @@ class DBOSProducer(Producer):
         self._client = client
 
     async def spawn(self, task: str, number: int) -> None:
-        await self._client.enqueue_async({"queue_name": QUEUE, "workflow_name": task}, number)
+        options = {"queue_name": QUEUE, "workflow_name": task}
+        if task in (OWN, RESUMED):
+            # Who sends it a message must know it by its id.
+            options["workflow_id"] = workflow_id(task, number)
+        await self._client.enqueue_async(options, number)
 
     async def emit(self) -> None:
         # Only a workflow can set an event, so the clock includes that this one is picked up.
         await self._client.enqueue_async(
             {"queue_name": QUEUE, "workflow_name": HERALD, "workflow_id": HERALD}, 0
         )
+
+
+    async def emit_to(self, task: str, number: int) -> None:
+        await self._client.send_async(workflow_id(task, number), "go")
+
+
+def workflow_id(task: str, number: int) -> str:
+    return f"{task} {number}"
 
 
 class DBOSPeer(Peer):
@@ -48,7 +75,11 @@ class DBOSPeer(Peer):
         # Queues have no notification: the default of 1 s would be all of the latency.
         "pickup": Plan(200, {"concurrency": 10, "poll_interval": 0.01, "pool": 20}),
         # A workflow that waits keeps its place, so there must be one for each of them and for the herald.
+        "resume": Plan(200, {"concurrency": 100_000, "poll_interval": 0.01, "pool": 20}),
+        "fan-out": Plan(500, {"concurrency": 100_000, "poll_interval": 0.01, "pool": 20}),
         "events": Plan(500, {"concurrency": 100_000, "poll_interval": 0.01, "pool": 20}),
+        # 200 a second, a quarter of what it drains.
+        "sleepers": Plan(2_000, {"concurrency": 100_000, "poll_interval": 0.01, "pool": 20, "lead": 12.0}),
     }
 
     def set_up(self, url: str, settings: Settings) -> None:
@@ -117,6 +148,21 @@ def register_workflows(probe: Probe) -> None:
     async def waiting(number: int) -> None:
         await DBOS.get_event_async(HERALD, EVENT, PATIENCE)
         probe.handled()
+
+    @DBOS.workflow(name=OWN)
+    async def own(number: int) -> None:
+        await DBOS.recv_async(timeout_seconds=PATIENCE)
+        probe.handled()
+
+    @DBOS.workflow(name=RESUMED)
+    async def resumed(number: int) -> None:
+        await DBOS.recv_async(timeout_seconds=PATIENCE)
+        probe.started(number)
+
+    @DBOS.workflow(name=SLEEPER)
+    async def sleeper(number: int) -> None:
+        await DBOS.sleep_async(due(number) - time.time())
+        probe.woke(due(number))
 
     @DBOS.workflow(name=HERALD)
     async def herald(number: int) -> None:

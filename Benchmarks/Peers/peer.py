@@ -17,10 +17,18 @@ EMPTY = "empty"  # does nothing
 TIMED = "timed"  # reports when it was started
 STEPS = "steps"  # five recorded steps that do nothing
 WAITING = "waiting"  # waits for the one event
+OWN = "own"  # waits for an event of its own
+RESUMED = "resumed"  # the same, and reports when it goes on
+SLEEPER = "sleeper"  # goes on at the time that its number says, see `due`, and reports how late that was
 
 STEP_COUNT = 5
 
 Settings = dict[str, Any]
+
+
+def due(number: int) -> float:
+    """When a sleeper is to go on, in seconds since 1970: its number has microseconds."""
+    return number / 1e6
 
 
 class Failure(Exception):
@@ -46,8 +54,16 @@ class Producer(ABC):
         """One call of the peer's own bulk API."""
         raise NotImplementedError
 
+    async def spawn_sleeper(self, task: str, number: int) -> None:
+        """One call as `spawn`, for a task that is to go on when its number says; where a task cannot sleep, scheduled."""
+        await self.spawn(task, number)
+
     async def emit(self) -> None:
-        """Wakes everything that waits for the event."""
+        """Wakes everything that waits for the one event."""
+        raise NotImplementedError
+
+    async def emit_to(self, task: str, number: int) -> None:
+        """Wakes the task of that name and number, which waits for an event of its own."""
         raise NotImplementedError
 
 
@@ -63,7 +79,7 @@ class Peer(ABC):
 
     #: Number of finished tasks of a name, and when the last one finished, in seconds since 1970.
     finished_query: str
-    #: Number of tasks that wait for the event.
+    #: Number of tasks that wait for an event.
     waiting_query: str
 
     @property

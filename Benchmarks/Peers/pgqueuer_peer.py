@@ -1,7 +1,9 @@
 """pgqueuer: a plain job queue without workflows, on asyncpg, the faster of its drivers."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import asyncpg
 from pgqueuer import PgQueuer
@@ -9,7 +11,7 @@ from pgqueuer.db import AsyncpgDriver, AsyncpgPoolDriver
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 
-from peer import EMPTY, TIMED, Peer, Plan, Producer, Settings, run
+from peer import EMPTY, SLEEPER, TIMED, Peer, Plan, Producer, Settings, due, run
 from probe import Probe
 
 
@@ -23,6 +25,12 @@ class PgQueuerProducer(Producer):
     async def spawn_batch(self, task: str, numbers: range) -> None:
         payloads: list[bytes | None] = [b"%d" % number for number in numbers]
         await self._queries.enqueue([task] * len(payloads), payloads, [0] * len(payloads))
+
+
+    async def spawn_sleeper(self, task: str, number: int) -> None:
+        await self._queries.enqueue(
+            task, b"%d" % number, execute_after=timedelta(seconds=due(number) - time.time())
+        )
 
 
 class PgQueuerPeer(Peer):
@@ -39,6 +47,8 @@ class PgQueuerPeer(Peer):
         "drain": Plan(40_000, {"batch": 500, "driver": "pool"}),
         # Its defaults: jobs come one by one and are notified.
         "pickup": Plan(200, {"batch": 10, "driver": "connection"}),
+        # Jobs that are deferred: it looks for them when its time-out ends, after 30 s by default.
+        "sleepers": Plan(5_000, {"batch": 500, "driver": "pool", "poll_interval": 0.01, "lead": 6.0}),
     }
 
     def set_up(self, url: str, settings: Settings) -> None:
@@ -70,7 +80,9 @@ async def work(url: str, settings: Settings, probe: Probe) -> None:
     worker = PgQueuer(driver)
     register_tasks(worker, probe)
     probe.running()
-    await worker.run(batch_size=settings["batch"])
+    await worker.run(
+        batch_size=settings["batch"], dequeue_timeout=timedelta(seconds=settings.get("poll_interval", 30.0))
+    )
 
 
 def register_tasks(worker: PgQueuer, probe: Probe) -> None:
@@ -82,6 +94,11 @@ def register_tasks(worker: PgQueuer, probe: Probe) -> None:
     async def timed(job: Job) -> None:
         assert job.payload is not None
         probe.started(int(job.payload))
+
+    @worker.entrypoint(SLEEPER)
+    async def sleeper(job: Job) -> None:
+        assert job.payload is not None
+        probe.woke(due(int(job.payload)))
 
 
 PEER = PgQueuerPeer()

@@ -14,6 +14,7 @@ class Probe:
         self._expected = expected
         self._handled = itertools.count(1)
         self._cpu_before = 0.0
+        self._lateness: list[float] = []
 
     def running(self) -> None:
         """The worker's loop starts now: what came before, such as imports, is not measured."""
@@ -31,13 +32,19 @@ class Probe:
         """A timed task's handler has started. The monotonic clock is the same in all processes."""
         self._tell(event="started", number=number, at=time.monotonic_ns())
 
+    def woke(self, due: float) -> None:
+        """A sleeper's handler goes on. What it reports waits until the end: a message for each would cost the peer."""
+        self._lateness.append(time.time() - due)
+        self.handled()
+
     def _obey(self) -> None:
         for command in sys.stdin:
             if command.strip() == "mark":
                 self._mark()
             else:
                 break
-        self._tell(event="usage", cpu=time.process_time() - self._cpu_before, resident=resident_megabytes())
+        cpu = time.process_time() - self._cpu_before
+        self._tell(event="usage", cpu=cpu, resident=resident_megabytes(), lateness=self._lateness)
         # The measurement is over and everything is in the database: no peer needs its slow, polite shutdown.
         os._exit(0)
 

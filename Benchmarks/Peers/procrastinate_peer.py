@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from procrastinate import App, PsycopgConnector
 
-from peer import EMPTY, TIMED, Peer, Plan, Producer, Settings, run
+from peer import EMPTY, SLEEPER, TIMED, Peer, Plan, Producer, Settings, due, run
 from probe import Probe
 
 QUEUE = "bench"
@@ -13,6 +14,7 @@ QUEUE = "bench"
 
 class ProcrastinateProducer(Producer):
     def __init__(self, app: App) -> None:
+        self._app = app
         self._deferrers = {task: app.configure_task(task, queue=QUEUE) for task in (EMPTY, TIMED)}
 
     async def spawn(self, task: str, number: int) -> None:
@@ -20,6 +22,11 @@ class ProcrastinateProducer(Producer):
 
     async def spawn_batch(self, task: str, numbers: range) -> None:
         await self._deferrers[task].batch_defer_async(*({"number": number} for number in numbers))
+
+
+    async def spawn_sleeper(self, task: str, number: int) -> None:
+        at = datetime.fromtimestamp(due(number), UTC)
+        await self._app.configure_task(task, queue=QUEUE, schedule_at=at).defer_async(number=number)
 
 
 class ProcrastinatePeer(Peer):
@@ -36,6 +43,8 @@ class ProcrastinatePeer(Peer):
         # Jobs are fetched one at a time, whatever the concurrency: of 1, 5, 20 and 50 the second did best.
         "drain": Plan(1_500, {"concurrency": 5}),
         "pickup": Plan(200, {"concurrency": 5}),
+        # Jobs that are scheduled: it polls for them, every 5 s by default. 100 a second, a fifth of what it drains.
+        "sleepers": Plan(1_000, {"concurrency": 5, "poll_interval": 0.01, "lead": 4.0}),
     }
 
     def set_up(self, url: str, settings: Settings) -> None:
@@ -59,7 +68,11 @@ async def work(url: str, settings: Settings, probe: Probe) -> None:
     async with app(url, settings["concurrency"] + 2).open_async() as opened:
         register_tasks(opened, probe)
         probe.running()
-        await opened.run_worker_async(queues=[QUEUE], concurrency=settings["concurrency"])
+        await opened.run_worker_async(
+            queues=[QUEUE],
+            concurrency=settings["concurrency"],
+            fetch_job_polling_interval=settings.get("poll_interval", 5.0),
+        )
 
 
 def register_tasks(opened: App, probe: Probe) -> None:
@@ -70,6 +83,10 @@ def register_tasks(opened: App, probe: Probe) -> None:
     @opened.task(name=TIMED, queue=QUEUE)
     async def timed(number):
         probe.started(number)
+
+    @opened.task(name=SLEEPER, queue=QUEUE)
+    async def sleeper(number):
+        probe.woke(due(number))
 
 
 def app(url: str, connections: int) -> App:

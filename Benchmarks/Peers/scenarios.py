@@ -4,11 +4,11 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import database
-from peer import EMPTY, STEPS, TIMED, WAITING, Failure, Peer, Producer, Settings, run
+from peer import EMPTY, OWN, RESUMED, SLEEPER, STEPS, TIMED, WAITING, Failure, Peer, Producer, Settings, run
 from probe import resident_megabytes
 from worker_process import PATIENCE, Usage, WorkerProcess
 
@@ -16,6 +16,8 @@ PREPARING_CALLERS = 16
 PREPARING_BATCH = 1_000
 WARM_UP_SAMPLES = 10
 SAMPLE_INTERVAL = 0.05  # seconds
+EMITTING_CALLERS = 16
+STORM = 10.0  # seconds within which all sleepers are due
 
 
 @dataclass(frozen=True)
@@ -59,30 +61,60 @@ def pickup(peer: Peer, url: str, count: int, settings: Settings) -> Figures:
     """An idle worker gets one task at a time."""
     with WorkerProcess(peer, url, settings, expected=0) as worker:
         worker.wait_until_running()
-        calls = run(trickle(peer, url, WARM_UP_SAMPLES + count))
-        starts = worker.starts(WARM_UP_SAMPLES + count)
-        usage = worker.stop()
-    samples = [(*calls[number], starts[number]) for number in range(WARM_UP_SAMPLES, WARM_UP_SAMPLES + count)]
-    from_call = [started - called for called, _, started in samples]
-    # A notified worker can be faster than the caller's own wake-up; it did not start before the commit, though.
-    from_commit = [max(0, started - returned) for _, returned, started in samples]
-    seconds = (samples[-1][2] - samples[0][0]) / 1e9
-    latencies = percentiles(from_commit, "") | percentiles(from_call, "_from_call")
-    return Figures(count, seconds, "samples/s", usage, latencies)
+        total = WARM_UP_SAMPLES + count
+        calls = run(trickle(peer, url, total, lambda producer, number: producer.spawn(TIMED, number)))
+        return latencies(count, calls, worker)
+
+
+def fan_out(peer: Peer, url: str, count: int, settings: Settings) -> Figures:
+    """One event wakes all tasks that wait, from the call that emits it to the last completion that Postgres has."""
+
+    async def emit(producer: Producer) -> None:
+        await producer.emit()
+
+    return wake(peer, url, WAITING, count, settings, emit, connections=1)
 
 
 def events(peer: Peer, url: str, count: int, settings: Settings) -> Figures:
-    """One event wakes all tasks that wait, from the call that emits it to the last completion that Postgres has."""
-    prepare(peer, url, WAITING, count)
-    with WorkerProcess(peer, url, settings, expected=count) as worker, database.Reader(url) as reader:
+    """The same with an event for each task, from concurrent callers."""
+
+    async def emit(producer: Producer) -> None:
+        await in_turn(range(count), EMITTING_CALLERS, lambda number: producer.emit_to(OWN, number))
+
+    return wake(peer, url, OWN, count, settings, emit, EMITTING_CALLERS)
+
+
+def resume(peer: Peer, url: str, count: int, settings: Settings) -> Figures:
+    """An idle worker, and tasks that wait for an event each, which come one at a time."""
+    total = WARM_UP_SAMPLES + count
+    prepare(peer, url, RESUMED, total)
+    with WorkerProcess(peer, url, settings, expected=0) as worker, database.Reader(url) as reader:
         worker.wait_until_running()
-        wait_for(worker, lambda: reader.row(peer.waiting_query)[0] >= count, f"{count} tasks to wait for the event")
-        database.analyze(url)
-        worker.mark()
-        began = run(emit(peer, url))
+        wait_until_waiting(worker, reader, peer, total)
+        calls = run(trickle(peer, url, total, lambda producer, number: producer.emit_to(RESUMED, number)))
+        return latencies(count, calls, worker)
+
+
+def sleepers(peer: Peer, url: str, count: int, settings: Settings) -> Figures:
+    """Tasks that sleep and are due within ten seconds; the percentiles are how late their handlers go on."""
+    # All of them are asleep before the first is due, or scheduled for that time where a task cannot sleep.
+    first = time.time() + settings["lead"]
+    numbers = [int((first + STORM * number / count) * 1e6) for number in range(count)]
+    with WorkerProcess(peer, url, settings, expected=count) as worker, database.Reader(url) as reader:
+        began = worker.wait_until_running()
+
+        async def enqueue() -> None:
+            async with peer.producer(url, PREPARING_CALLERS) as producer:
+                await in_turn(numbers, PREPARING_CALLERS, lambda number: producer.spawn_sleeper(SLEEPER, number))
+
+        run(enqueue())
+        if time.time() > first:
+            raise Failure("the first sleeper was due before all of them were there; --set lead=… gives more time")
         worker.wait_until_handled()
-        ended = wait_for_completions(worker, reader, peer, WAITING, count)
-        return Figures(count, ended - began, "tasks/s", worker.stop())
+        ended = wait_for_completions(worker, reader, peer, SLEEPER, count)
+        usage = worker.stop()
+    lateness = [round(max(0.0, seconds) * 1e9) for seconds in usage.lateness]
+    return Figures(count, ended - began, "tasks/s", usage, percentiles(lateness, ""))
 
 
 RUNS: dict[str, Callable[[Peer, str, int, Settings], Figures]] = {
@@ -91,7 +123,10 @@ RUNS: dict[str, Callable[[Peer, str, int, Settings], Figures]] = {
     "drain": drain,
     "steps": steps,
     "pickup": pickup,
+    "resume": resume,
+    "fan-out": fan_out,
     "events": events,
+    "sleepers": sleepers,
 }
 
 
@@ -132,13 +167,18 @@ def prepare(peer: Peer, url: str, task: str, count: int) -> None:
 
 
 async def spawn_singly(producer: Producer, task: str, count: int, callers: int) -> None:
-    numbers = iter(range(count))
+    await in_turn(range(count), callers, lambda number: producer.spawn(task, number))
 
-    async def call() -> None:
-        for number in numbers:
-            await producer.spawn(task, number)
 
-    await asyncio.gather(*(call() for _ in range(callers)))
+async def in_turn(numbers: Iterable[int], callers: int, call: Callable[[int], Awaitable[None]]) -> None:
+    """Concurrent callers, each of which awaits each of its calls."""
+    rest = iter(numbers)
+
+    async def caller() -> None:
+        for number in rest:
+            await call(number)
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
 
 
 async def spawn_in_batches(producer: Producer, task: str, count: int, batch: int, callers: int) -> None:
@@ -151,24 +191,61 @@ async def spawn_in_batches(producer: Producer, task: str, count: int, batch: int
     await asyncio.gather(*(call() for _ in range(callers)))
 
 
-async def trickle(peer: Peer, url: str, count: int) -> dict[int, tuple[int, int]]:
-    """Spawns a task every 50 ms or so; answers when each call was made and when it returned."""
+async def trickle(
+    peer: Peer, url: str, count: int, call: Callable[[Producer, int], Awaitable[None]]
+) -> dict[int, tuple[int, int]]:
+    """Calls every 50 ms or so; answers when each call was made and when it returned."""
     calls = {}
     async with peer.producer(url, connections=1) as producer:
         for number in range(count):
             # The jitter keeps the samples from falling into step with a worker that polls.
             await asyncio.sleep(random.uniform(0.5, 1.5) * SAMPLE_INTERVAL)
             called = time.monotonic_ns()
-            await producer.spawn(TIMED, number)
+            await call(producer, number)
             calls[number] = (called, time.monotonic_ns())
     return calls
 
 
-async def emit(peer: Peer, url: str) -> float:
-    async with peer.producer(url, connections=1) as producer:
-        began = time.time()
-        await producer.emit()
-        return began
+def latencies(count: int, calls: dict[int, tuple[int, int]], worker: WorkerProcess) -> Figures:
+    starts = worker.starts(len(calls))
+    samples = [(*calls[number], starts[number]) for number in range(WARM_UP_SAMPLES, WARM_UP_SAMPLES + count)]
+    from_call = [started - called for called, _, started in samples]
+    # A notified worker can be faster than the caller's own wake-up; it did not start before the commit, though.
+    from_commit = [max(0, started - returned) for _, returned, started in samples]
+    seconds = (samples[-1][2] - samples[0][0]) / 1e9
+    both = percentiles(from_commit, "") | percentiles(from_call, "_from_call")
+    return Figures(count, seconds, "samples/s", worker.stop(), both)
+
+
+def wake(
+    peer: Peer,
+    url: str,
+    task: str,
+    count: int,
+    settings: Settings,
+    emit: Callable[[Producer], Awaitable[None]],
+    connections: int,
+) -> Figures:
+    async def emission() -> float:
+        async with peer.producer(url, connections) as producer:
+            began = time.time()
+            await emit(producer)
+            return began
+
+    prepare(peer, url, task, count)
+    with WorkerProcess(peer, url, settings, expected=count) as worker, database.Reader(url) as reader:
+        worker.wait_until_running()
+        wait_until_waiting(worker, reader, peer, count)
+        database.analyze(url)
+        worker.mark()
+        began = run(emission())
+        worker.wait_until_handled()
+        ended = wait_for_completions(worker, reader, peer, task, count)
+        return Figures(count, ended - began, "tasks/s", worker.stop())
+
+
+def wait_until_waiting(worker: WorkerProcess, reader: database.Reader, peer: Peer, count: int) -> None:
+    wait_for(worker, lambda: reader.row(peer.waiting_query)[0] >= count, f"{count} tasks to wait for their event")
 
 
 def wait_for_completions(

@@ -5,7 +5,7 @@ import queue
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ class Usage:
 
     cpu_seconds: float
     resident_mb: float
+    lateness: list[float] = field(default_factory=list)  # of each sleeper, in seconds
 
 
 class WorkerProcess:
@@ -59,7 +60,7 @@ class WorkerProcess:
     def stop(self) -> Usage:
         self._command("stop")
         message = self._next("usage")
-        return Usage(cpu_seconds=message["cpu"], resident_mb=message["resident"])
+        return Usage(message["cpu"], message["resident"], message["lateness"])
 
     def __enter__(self) -> "WorkerProcess":
         return self
