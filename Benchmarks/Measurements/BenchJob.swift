@@ -26,11 +26,13 @@ struct BenchJob {
             + [drain] + peers("drain", absurd, pgqueuer) + [drain] + peers("drain", absurd, pgqueuer)
             + [own("steps", "--concurrency", "2000")] + peers("steps", absurd, dbos)
             + [own("spawn-batch")] + peers("spawn-batch", procrastinate, pgqueuer)
+            + [own("spawn-batch")] + peers("spawn-batch", pgqueuer)
+            + [own("spawn-batch")] + peers("spawn-batch", pgqueuer)
             + [own("spawn-one")] + peers("spawn-one", absurd, dbos, procrastinate, pgqueuer)
             + [own("spawn-one"), own("spawn-one")]
             + [own("pickup")] + peers("pickup", absurd, dbos, procrastinate, pgqueuer)
             + [own("resume")] + peers("resume", absurd, dbos)
-            + [own("pickup-elsewhere"), own("resume-elsewhere")]
+            + [own("pickup-elsewhere"), own("resume-elsewhere"), own("pickup-cut")]
             + [own("fan-out")] + peers("fan-out", absurd, dbos)
             + [own("events")] + peers("events", absurd, dbos)
             + [own("sleepers")] + peers("sleepers", absurd, dbos, procrastinate, pgqueuer)
@@ -52,8 +54,8 @@ struct BenchJob {
         let name = "bench_\(scenario.map { $0 == "-" ? "_" : String($0) }.joined())"
         let psql = { (database: String, sql: String) in
             _ = try Self.output(
-                of: "/usr/bin/env",
-                ["psql", "-qX", "-d", server.connectionString(database: database), "-c", sql])
+                of: "psql",
+                ["-qX", "-d", server.connectionString(database: database), "-c", sql])
         }
         // Of one that failed before.
         try psql("postgres", "drop database if exists \(name) with (force)")
@@ -67,11 +69,11 @@ struct BenchJob {
         return line
     }
 
-    /// Runs a program to its end and returns the last line it printed.
+    /// Runs a program to its end and returns the last line it printed; ends it after four minutes.
     private static func output(of program: String, _ arguments: [String]) throws -> String {
         let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = arguments
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["timeout", "-k", "5", "240", program] + arguments
         let pipe = Pipe()
         process.standardOutput = pipe
         try process.run()

@@ -29,25 +29,45 @@ struct BenchRun: AsyncParsableCommand {
             "shared_preload_libraries = 'pg_stat_statements'",
         ]
         let start = ContinuousClock.now
-        var lines: [String] = []
+        var results: [BenchResult] = []
+        let lines = try EmptyFile(folder.appending(path: "results.jsonl"))
         try await EphemeralPostgres.withServer(options) { server in
             for job in BenchJob.all(withPeers: peers != nil) where only.map(job.scenario.contains) ?? true {
                 progress("\(job.system) \(job.scenario)")
                 do {
-                    lines.append(try job.run(on: server, peers: peers))
+                    let line = try job.run(on: server, peers: peers)
+                    results.append(try BenchResult(json: line))
+                    try lines.append(line)
                 } catch {
                     // One that fails must not take the others' figures along.
                     progress("  failed: \(error)")
                 }
             }
         }
-        let results = try lines.map { try BenchResult(json: $0) }.medians
-        let table = BenchTable(results: results).text + "\n" + BenchBars(results).text
         progress("took \(Int((ContinuousClock.now - start).seconds)) s")
+        try publish(results.medians, in: folder)
+    }
+
+    /// - Throws: `ExitCode` when something is not as demanded, or is missing in a whole run.
+    private func publish(_ results: [BenchResult], in folder: URL) throws {
+        let bars = BenchBars(results)
+        let isWhole = only == nil && peers != nil
+        let table = BenchTable(results: results).text + "\n" + bars.text(isWhole: isWhole)
         print(table)
-        try Data((lines.joined(separator: "\n") + "\n").utf8).write(
-            to: folder.appending(path: "results.jsonl"))
         try Data(table.utf8).write(to: folder.appending(path: "table.md"))
         try Data(BenchChart(results: results).svg.utf8).write(to: folder.appending(path: "chart.svg"))
+        guard bars.areMet, bars.areComplete || !isWhole else { throw ExitCode.failure }
     }
+}
+
+/// A file that lines are added to as they come, so that a run that is broken off leaves what it had.
+private struct EmptyFile {
+    private let handle: FileHandle
+
+    init(_ url: URL) throws {
+        try Data().write(to: url)
+        handle = try FileHandle(forWritingTo: url)
+    }
+
+    func append(_ line: String) throws { try handle.write(contentsOf: Data((line + "\n").utf8)) }
 }

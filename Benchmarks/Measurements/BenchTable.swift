@@ -22,7 +22,7 @@ struct BenchResult: Decodable {
     }
 
     private static let latencies = [
-        "pickup", "resume", "pickup-elsewhere", "resume-elsewhere", "sleepers", "backlog",
+        "pickup", "resume", "pickup-elsewhere", "resume-elsewhere", "pickup-cut", "sleepers", "backlog",
     ]
 
     /// What the scenario is about: a time where there are percentiles and no throughput worth a word.
@@ -98,11 +98,13 @@ struct BenchTable {
         {
             parts.append("swift-absurd does \(BenchResult.text(own.rate / result.rate)) times as much")
         }
-        if let cpu = result.cpuSeconds, result.count > 1000, result.system == BenchJob.ours {
+        if let cpu = result.cpuSeconds, result.count >= 1000 {
             parts.append("\(BenchResult.text(cpu / Double(result.count) * 1e6)) µs of client CPU each")
         }
         // How many were due within the same ten seconds.
-        if result.scenario == "sleepers" { parts.append("late, of \(BenchResult.text(Double(result.count)))") }
+        if result.scenario == "sleepers" {
+            parts.append("late, of \(BenchResult.text(Double(result.count)))")
+        }
         if let fromCall = result.figureFromCall { parts.append(fromCall) }
         if let repetitions = result.repetitions { parts.append("median of \(repetitions)") }
         if let memory = result.residentMb { parts.append("\(BenchResult.text(memory)) MB") }

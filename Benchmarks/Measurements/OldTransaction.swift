@@ -9,10 +9,10 @@ struct OldTransaction: AsyncParsableCommand {
         commandName: "held", abstract: "Drains a queue while another session holds a transaction open.")
 
     @Option(help: "Tasks of each drain.")
-    var tasks = 60_000
+    var tasks = 200_000
 
     @Option(help: "Drains with and without the transaction, in turn.")
-    var rounds = 4
+    var rounds = 3
 
     @OptionGroup var report: ReportOptions
 

@@ -12,12 +12,19 @@ struct Soak: AsyncParsableCommand {
     @Option(help: "Minutes.")
     var minutes = 15
 
-    @Option(help: "Tasks a second; half of what a drain of 60,000 reaches, unless given.")
+    @Option(help: "Tasks a second; half of what a drain of a new queue reaches, unless given.")
     var rate: Int?
+
+    @Option(
+        help:
+            "Storage parameters of the tables of tasks and runs, such as 'autovacuum_vacuum_cost_delay = 0'.")
+    var storage: String?
 
     @OptionGroup var report: ReportOptions
 
     static let queue = "soak"
+    /// Tasks of the drains before and afterwards.
+    private static let drained = 60_000
 
     /// One minute, as the rows and the statistics say at its end.
     struct Minute {
@@ -29,8 +36,14 @@ struct Soak: AsyncParsableCommand {
 
     func run() async throws {
         let figures = try await PrivateDatabase.with { database in
-            let rate = try await chosenRate(database)
+            let full = try await fullSpeed(database)
+            let rate = rate ?? Int(full / 2)
             let draining = try await Draining(database, queue: Self.queue)
+            if let storage {
+                for table in ["t", "r"] {
+                    try await database.execute("alter table absurd.\(table)_\(Self.queue) set (\(storage))")
+                }
+            }
             let worker = try await WorkerProcess.start("empty", queue: Self.queue, database)
             let samples = try await withThrowingTaskGroup(of: [Minute]?.self) { group in
                 group.addTask {
@@ -49,19 +62,25 @@ struct Soak: AsyncParsableCommand {
                 }
                 return []
             }
+            try await database.wait(
+                for: "the last tasks", until: .now + .seconds(300),
+                "select not exists (select from absurd.r_\(Self.queue) where state in ('pending', 'running'))"
+            )
             try await worker.stop()
-            return verdict(rate, samples)
+            // The same tables, with all that has gathered in them.
+            let last = try await draining.rate(of: Self.drained, processes: 1)
+            return verdict(rate, samples, drains: (full, last))
         }
         try figures.publish(report)
     }
 
-    private func chosenRate(_ database: PrivateDatabase) async throws -> Int {
-        if let rate { return rate }
+    /// Tasks a second that a new queue is drained with.
+    private func fullSpeed(_ database: PrivateDatabase) async throws -> Double {
         let draining = try await Draining(database, queue: "full_speed")
-        let full = try await draining.rate(of: 60_000, processes: 1)
+        let full = try await draining.rate(of: Self.drained, processes: 1)
         try await database.client.dropQueue(draining.queue)
         progress("full speed \(Int(full)) tasks a second")
-        return Int(full / 2)
+        return full
     }
 
     /// Spawns a tenth of a second's tasks ten times a second, catching up when one took longer.
@@ -121,7 +140,7 @@ struct Soak: AsyncParsableCommand {
         return samples
     }
 
-    private func verdict(_ rate: Int, _ samples: [Minute]) -> Report {
+    private func verdict(_ rate: Int, _ samples: [Minute], drains: (new: Double, old: Double)) -> Report {
         var report = Report(measurement: "\(rate) empty tasks a second for \(minutes) minutes")
         // The first minute fills caches; what is compared are the thirds of the rest.
         let settled = Array(samples.dropFirst())
@@ -136,6 +155,10 @@ struct Soak: AsyncParsableCommand {
         report.add("dead rows at most", settled.map(\.deadRows).max() ?? .nan)
         report.add("size in the first third at most", first.map(\.megabytes).max() ?? .nan, "MB")
         report.add("size in the last third at most", last.map(\.megabytes).max() ?? .nan, "MB")
+        report.add("drain of a new queue", drains.new, "tasks/s")
+        report.add("drain of this queue afterwards", drains.old, "tasks/s")
+        report.promise(
+            "full speed at the end within 10 % of that of a new queue", drains.old >= 0.9 * drains.new)
         report.promise("throughput at the end within 10 % of the start", abs(1 - ratio) <= 0.1)
         report.promise(
             "the tables do not go on growing",

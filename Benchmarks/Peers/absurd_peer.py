@@ -64,6 +64,7 @@ class AbsurdPeer(Peer):
         from absurd.r_{QUEUE} r join absurd.t_{QUEUE} t using (task_id)
         where t.task_name = %s and r.state = 'completed'"""
     waiting_query = f"select count(*) from absurd.w_{QUEUE}"
+    sleeping_query = f"select count(*) from absurd.r_{QUEUE} where state = 'sleeping'"
     plans = {
         "spawn-one": Plan(8_000, {"concurrency": 16}),
         # Of concurrencies of 1, 10, 50 and 200, 50 was the least that did best. One client is what its guide
@@ -76,7 +77,7 @@ class AbsurdPeer(Peer):
         "fan-out": Plan(1_000, {"concurrency": 50, "clients": 1, "poll_interval": 0.01}),
         "events": Plan(1_000, {"concurrency": 50, "clients": 1, "poll_interval": 0.01}),
         # 200 a second, a third of what it drains.
-        "sleepers": Plan(2_000, {"concurrency": 50, "clients": 1, "poll_interval": 0.01, "lead": 12.0}),
+        "sleepers": Plan(2_000, {"concurrency": 50, "clients": 1, "poll_interval": 0.01, "lead": 25.0}),
     }
 
     def set_up(self, url: str, settings: Settings) -> None:

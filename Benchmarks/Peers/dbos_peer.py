@@ -49,7 +49,6 @@ class DBOSProducer(Producer):
             {"queue_name": QUEUE, "workflow_name": HERALD, "workflow_id": HERALD}, 0
         )
 
-
     async def emit_to(self, task: str, number: int) -> None:
         await self._client.send_async(workflow_id(task, number), "go")
 
@@ -66,6 +65,7 @@ class DBOSPeer(Peer):
         from dbos.workflow_status where name = %s and status = 'SUCCESS'"""
     # Waiting is recorded as a step of its own, with the deadline.
     waiting_query = "select count(*) from dbos.operation_outputs where function_name = 'DBOS.sleep'"
+    sleeping_query = waiting_query
     plans = {
         "spawn-one": Plan(4_000, {"concurrency": 16}),
         # Best of concurrencies from 10 to 10,000 and polls every 10 to 200 ms (its default is 1 s); the pool of 20 is
@@ -79,7 +79,7 @@ class DBOSPeer(Peer):
         "fan-out": Plan(500, {"concurrency": 100_000, "poll_interval": 0.01, "pool": 20}),
         "events": Plan(500, {"concurrency": 100_000, "poll_interval": 0.01, "pool": 20}),
         # 200 a second, a quarter of what it drains.
-        "sleepers": Plan(2_000, {"concurrency": 100_000, "poll_interval": 0.01, "pool": 20, "lead": 12.0}),
+        "sleepers": Plan(2_000, {"concurrency": 100_000, "poll_interval": 0.01, "pool": 20, "lead": 20.0}),
     }
 
     def set_up(self, url: str, settings: Settings) -> None:

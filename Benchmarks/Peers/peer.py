@@ -81,6 +81,8 @@ class Peer(ABC):
     finished_query: str
     #: Number of tasks that wait for an event.
     waiting_query: str
+    #: Number of tasks that sleep; empty where they are only scheduled.
+    sleeping_query = ""
 
     @property
     def version(self) -> str:

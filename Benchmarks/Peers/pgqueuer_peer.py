@@ -26,7 +26,6 @@ class PgQueuerProducer(Producer):
         payloads: list[bytes | None] = [b"%d" % number for number in numbers]
         await self._queries.enqueue([task] * len(payloads), payloads, [0] * len(payloads))
 
-
     async def spawn_sleeper(self, task: str, number: int) -> None:
         await self._queries.enqueue(
             task, b"%d" % number, execute_after=timedelta(seconds=due(number) - time.time())
@@ -47,8 +46,8 @@ class PgQueuerPeer(Peer):
         "drain": Plan(40_000, {"batch": 500, "driver": "pool"}),
         # Its defaults: jobs come one by one and are notified.
         "pickup": Plan(200, {"batch": 10, "driver": "connection"}),
-        # Jobs that are deferred: it looks for them when its time-out ends, after 30 s by default.
-        "sleepers": Plan(5_000, {"batch": 500, "driver": "pool", "poll_interval": 0.01, "lead": 6.0}),
+        # Jobs that are deferred: while there are any, it looks for them every 100 ms by default.
+        "sleepers": Plan(5_000, {"batch": 500, "driver": "pool", "poll_interval": 0.01, "lead": 12.0}),
     }
 
     def set_up(self, url: str, settings: Settings) -> None:
@@ -78,11 +77,11 @@ async def work(url: str, settings: Settings, probe: Probe) -> None:
     else:
         driver = AsyncpgDriver(await asyncpg.connect(url))
     worker = PgQueuer(driver)
+    if "poll_interval" in settings:
+        worker.qm.min_dequeue_poll_interval = timedelta(seconds=settings["poll_interval"])
     register_tasks(worker, probe)
     probe.running()
-    await worker.run(
-        batch_size=settings["batch"], dequeue_timeout=timedelta(seconds=settings.get("poll_interval", 30.0))
-    )
+    await worker.run(batch_size=settings["batch"])
 
 
 def register_tasks(worker: PgQueuer, probe: Probe) -> None:

@@ -52,7 +52,7 @@ class Probe:
         self._cpu_before = time.process_time()
 
     def _tell(self, **message: Any) -> None:
-        # A single write is whole even when threads report at the same time.
+        # A single write is whole even when threads report at the same time, as all do whose messages are short.
         os.write(1, f"{json.dumps(message)}\n".encode())
 
 
@@ -61,5 +61,5 @@ def resident_megabytes() -> float:
     with open("/proc/self/status") as status:
         for line in status:
             if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
+                return int(line.split()[1]) * 1024 / 1e6
     return 0.0

@@ -23,7 +23,6 @@ class ProcrastinateProducer(Producer):
     async def spawn_batch(self, task: str, numbers: range) -> None:
         await self._deferrers[task].batch_defer_async(*({"number": number} for number in numbers))
 
-
     async def spawn_sleeper(self, task: str, number: int) -> None:
         at = datetime.fromtimestamp(due(number), UTC)
         await self._app.configure_task(task, queue=QUEUE, schedule_at=at).defer_async(number=number)
@@ -44,7 +43,7 @@ class ProcrastinatePeer(Peer):
         "drain": Plan(1_500, {"concurrency": 5}),
         "pickup": Plan(200, {"concurrency": 5}),
         # Jobs that are scheduled: it polls for them, every 5 s by default. 100 a second, a fifth of what it drains.
-        "sleepers": Plan(1_000, {"concurrency": 5, "poll_interval": 0.01, "lead": 4.0}),
+        "sleepers": Plan(1_000, {"concurrency": 5, "poll_interval": 0.01, "lead": 8.0}),
     }
 
     def set_up(self, url: str, settings: Settings) -> None:

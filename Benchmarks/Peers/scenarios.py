@@ -16,7 +16,8 @@ PREPARING_CALLERS = 16
 PREPARING_BATCH = 1_000
 WARM_UP_SAMPLES = 10
 SAMPLE_INTERVAL = 0.05  # seconds
-EMITTING_CALLERS = 16
+EMITTING_CALLERS = 64
+EMITTING_CONNECTIONS = 16
 STORM = 10.0  # seconds within which all sleepers are due
 
 
@@ -81,7 +82,7 @@ def events(peer: Peer, url: str, count: int, settings: Settings) -> Figures:
     async def emit(producer: Producer) -> None:
         await in_turn(range(count), EMITTING_CALLERS, lambda number: producer.emit_to(OWN, number))
 
-    return wake(peer, url, OWN, count, settings, emit, EMITTING_CALLERS)
+    return wake(peer, url, OWN, count, settings, emit, EMITTING_CONNECTIONS)
 
 
 def resume(peer: Peer, url: str, count: int, settings: Settings) -> Figures:
@@ -108,8 +109,10 @@ def sleepers(peer: Peer, url: str, count: int, settings: Settings) -> Figures:
                 await in_turn(numbers, PREPARING_CALLERS, lambda number: producer.spawn_sleeper(SLEEPER, number))
 
         run(enqueue())
+        if peer.sleeping_query:
+            wait_for(worker, lambda: reader.row(peer.sleeping_query)[0] >= count or time.time() > first, "sleepers")
         if time.time() > first:
-            raise Failure("the first sleeper was due before all of them were there; --set lead=… gives more time")
+            raise Failure("the first was due before all of them were asleep; --set lead=… gives more time")
         worker.wait_until_handled()
         ended = wait_for_completions(worker, reader, peer, SLEEPER, count)
         usage = worker.stop()

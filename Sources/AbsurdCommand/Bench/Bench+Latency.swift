@@ -5,14 +5,36 @@ import Synchronization
 /// from the call itself.
 extension Bench {
     /// From spawning to the start of the handler.
-    func pickup(by spawner: AbsurdClient) async throws -> BenchFigure {
+    ///
+    /// - Parameter before: What happens before each spawn, and is not measured.
+    func pickup(
+        by spawner: AbsurdClient, _ before: @escaping @Sendable () async throws -> Void = {}
+    ) async throws -> BenchFigure {
         let arrivals = Arrivals()
         let handler = Handler("picked-up") { context in
             arrivals.note(try context.params(as: [String: Int].self)["number"] ?? 0)
             return .complete
         }
-        return try await latency([handler], arrivals) { number in
+        return try await latency([handler], arrivals, before: before) { number in
             _ = try await spawner.spawn("picked-up", params: ["number": .integer(Int64(number))], on: queue)
+        }
+    }
+
+    /// The same while nobody listens: the server ends the connection that does, just before each spawn.
+    func pickupCut(by spawner: AbsurdClient) async throws -> BenchFigure {
+        try await pickup(by: spawner) {
+            // Until the worker is armed, on its next connection.
+            while try await value(
+                """
+                select count(pg_terminate_backend(pid)) from pg_locks
+                 where locktype = 'advisory' and mode = 'ExclusiveLock' and granted
+                   and database = (select oid from pg_database where datname = current_database())
+                   and classid::bigint = absurd_swift.wake_class()::bigint & 4294967295
+                   and objid::bigint = absurd_swift.wake_key('\(queue)')::bigint & 4294967295
+                """, as: Int.self) == 0
+            {
+                try await Task.sleep(for: .milliseconds(20))
+            }
         }
     }
 
@@ -48,6 +70,7 @@ extension Bench {
 
     private func latency(
         _ handlers: [Handler], _ arrivals: Arrivals, ready: @escaping @Sendable () async throws -> Void = {},
+        before: @escaping @Sendable () async throws -> Void = {},
         _ trigger: @escaping @Sendable (Int) async throws -> Void
     ) async throws -> BenchFigure {
         let count = settings.count
@@ -59,6 +82,7 @@ extension Bench {
             let start = ContinuousClock.now
             var (fromReturn, fromCall): ([Duration], [Duration]) = ([], [])
             for number in 0..<count {
+                try await before()
                 let called = ContinuousClock.now
                 try await trigger(number)
                 let returned = ContinuousClock.now

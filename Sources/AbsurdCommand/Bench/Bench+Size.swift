@@ -127,8 +127,8 @@ extension Bench {
             let cpu = usage.cpuSeconds
             var measured = ["CPU percent": cpu / seconds * 100]
             if let before, let after = try await statements() {
-                // One of them is this measurement's own.
-                measured["statements/minute"] = Double(after - before - 1) / seconds * 60
+                // Two of them are this measurement's own.
+                measured["statements/minute"] = Double(after - before - 2) / seconds * 60
             }
             return figure(1, seconds, unit: "pools", usage, measured: measured)
         }

@@ -1,41 +1,61 @@
 import Absurd
+import Foundation
 import LibPQ
 
 /// Tasks that wait: for a time, for one event, for an event each.
 extension Bench {
     func sleepers() async throws -> BenchFigure {
         let handler = Handler("sleeper") { context in
-            let offset: [String: Double] = try context.params(as: [String: Double].self)
-            try await context.sleep(for: .seconds(offset["seconds"] ?? 0))
+            let due = try context.params(as: [String: Double].self)["due"] ?? 0
+            try await context.sleep(until: Date(timeIntervalSince1970: due))
             return .complete
         }
         let count = settings.count
-        // Everybody is asleep before the first is due, and then 5,000 are each second.
-        let lead = 15.0
+        // Time for all to fall asleep before the first is due.
+        let lead = 15 + Double(count) / 5000
+        let first = Date.now.timeIntervalSince1970 + lead
         for batch in stride(from: 0, to: count, by: 1000) {
             let requests = try (batch..<min(batch + 1000, count)).map { number in
-                let seconds = lead + 10.0 * Double(number) / Double(count)
-                return try SpawnRequest("sleeper", params: ["seconds": .double(seconds)], on: queue)
+                let due = first + 10.0 * Double(number) / Double(count)
+                return try SpawnRequest("sleeper", params: ["due": .double(due)], on: queue)
             }
             _ = try await client.spawnMany(requests)
         }
-        let pool = try makePool([handler])
-        let usage = ProcessUsage()
-        let start = ContinuousClock.now
-        let (last, lateness) = try await running(pool) {
+        return try await running(try makePool([handler])) {
+            while try await value("select count(*) from \(table("r")) where state = 'sleeping'", as: Int.self)
+                < count
+            {
+                guard Date.now.timeIntervalSince1970 < first else {
+                    throw AbsurdError(
+                        .database,
+                        "only some of \(count) tasks had fallen asleep when the first was due; try fewer")
+                }
+                try await Task.sleep(for: .milliseconds(200))
+            }
+            let usage = ProcessUsage()
             let last = try await waitForCompletion(of: count)
-            let rows = try await rows(
-                """
-                select percentile_cont(array[0.5, 0.95, 0.99]) within group (
-                  order by extract(epoch from r.completed_at - (c.state #>> '{}')::timestamptz) * 1000)::float8[]::text
-                from \(table("r")) r join \(table("c")) c on c.task_id = r.task_id
-                """)
-            return (last, try rows[0].decode(0, as: String.self))
+            return figure(
+                count, last.date.timeIntervalSince1970 - first, unit: "tasks/s", usage,
+                percentiles: try await lateness())
         }
-        _ = last
-        let values = lateness.dropFirst().dropLast().split(separator: ",").compactMap { Double($0) }
-        let percentiles = Dictionary(uniqueKeysWithValues: zip(["p50", "p95", "p99"], values))
-        return figure(count, seconds(since: start), unit: "tasks/s", usage, percentiles: percentiles)
+    }
+
+    /// From when each was due to its completion.
+    private func lateness() async throws -> [String: Double] {
+        let rows = try await rows(
+            """
+            with late as (
+              select extract(epoch from r.completed_at)::float8 - (t.params ->> 'due')::float8 as seconds
+                from \(table("r")) r join \(table("t")) t on t.task_id = r.task_id
+            )
+            select percentile_cont(0.5) within group (order by seconds) as p50,
+                   percentile_cont(0.95) within group (order by seconds) as p95,
+                   percentile_cont(0.99) within group (order by seconds) as p99 from late
+            """)
+        return Dictionary(
+            uniqueKeysWithValues: try ["p50", "p95", "p99"].map { name in
+                (name, max(0, try rows[0].decode(name, as: Double.self)) * 1000)
+            })
     }
 
     func fanOut() async throws -> BenchFigure {

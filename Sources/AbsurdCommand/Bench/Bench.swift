@@ -125,7 +125,7 @@ struct Bench: Sendable {
                 "concurrency": settings.concurrency, "workers": settings.workers,
                 "connections": settings.connections,
             ], percentilesMs: percentiles, measured: measured, cpuSeconds: usage.cpuSeconds,
-            residentMb: ProcessUsage.residentMegabytes)
+            residentMb: ProcessUsage.peakMegabytes)
     }
 }
 
@@ -154,5 +154,14 @@ struct ProcessUsage: Sendable {
         guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
         let pages = text.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? 0
         return pages * Double(sysconf(Int32(_SC_PAGESIZE))) / 1e6
+    }
+
+    /// The most that was resident since the process began; zero where the system does not say.
+    static var peakMegabytes: Double {
+        guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") })
+        else { return 0 }
+        let kilobytes = line.split(separator: " ").dropFirst().first.flatMap { Double($0) } ?? 0
+        return kilobytes * 1024 / 1e6
     }
 }

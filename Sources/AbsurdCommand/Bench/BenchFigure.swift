@@ -15,6 +15,7 @@ struct BenchFigure: Encodable {
     var measured: [String: Double]?
     /// User and system time of this process during the measurement.
     var cpuSeconds: Double
+    /// The most that this process had in memory.
     var residentMb: Double
 
     /// One line, as the benchmark collects them.
@@ -42,7 +43,7 @@ struct BenchFigure: Encodable {
             lines.append("  \(name): \(Self.text(value))")
         }
         lines.append(
-            "  this process: \(Self.text(cpuSeconds)) s of CPU, \(Self.text(residentMb)) MB resident; "
+            "  this process: \(Self.text(cpuSeconds)) s of CPU, \(Self.text(residentMb)) MB at most; "
                 + settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
         return lines.joined(separator: "\n")
     }

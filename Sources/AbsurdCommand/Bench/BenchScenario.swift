@@ -13,6 +13,7 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
     case resume
     case pickupElsewhere = "pickup-elsewhere"
     case resumeElsewhere = "resume-elsewhere"
+    case pickupCut = "pickup-cut"
     case backlog
     case held
     case idle
@@ -31,6 +32,7 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
         case .resume: "from emit to the resumed handler, the worker being idle"
         case .pickupElsewhere: "as pickup, spawned by a client without a worker"
         case .resumeElsewhere: "as resume, emitted by a client without a worker"
+        case .pickupCut: "as pickup-elsewhere, the connection that listens having been cut just before"
         case .backlog: "one claim behind 1,000,000 due tasks, 1,000,000 ended and 100,000 sleeping ones"
         case .held: "memory of a process with so many handlers executing at once"
         case .idle: "statements and CPU of an idle pool of four workers"
@@ -47,6 +49,7 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
         case .sleepers: 50_000
         case .fanOut, .events: 10_000
         case .pickup, .resume, .pickupElsewhere, .resumeElsewhere: 200
+        case .pickupCut: 50
         case .backlog: 1_000_000
         case .held: 1_000
         case .idle: 1
@@ -57,7 +60,7 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
     var defaultConcurrency: Int {
         switch self {
         case .held: 1_000
-        case .pickup, .resume, .pickupElsewhere, .resumeElsewhere: 16
+        case .pickup, .resume, .pickupElsewhere, .resumeElsewhere, .pickupCut: 16
         case .idle: 10
         default: 500
         }
@@ -76,6 +79,7 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
         case .resume: try await bench.resume(by: bench.client)
         case .pickupElsewhere: try await bench.elsewhere { try await bench.pickup(by: $0) }
         case .resumeElsewhere: try await bench.elsewhere { try await bench.resume(by: $0) }
+        case .pickupCut: try await bench.elsewhere { try await bench.pickupCut(by: $0) }
         case .backlog: try await bench.backlog()
         case .held: try await bench.held()
         case .idle: try await bench.idle()
