@@ -8,6 +8,11 @@ struct Draining {
     let database: PrivateDatabase
     let queue: String
 
+    /// One that is there.
+    init(of queue: String, in database: PrivateDatabase) {
+        (self.database, self.queue) = (database, queue)
+    }
+
     init(_ database: PrivateDatabase, queue: String) async throws {
         (self.database, self.queue) = (database, queue)
         try await database.client.createQueue(queue)

@@ -11,7 +11,7 @@
 --
 -- Batches. All arrays of a call have one length; row n of the answer carries position n (from 1, in
 -- no promised order). A row that is at fault is answered, not raised; its neighbours are not touched.
--- Payloads are JSON as text and are cast row by row.
+-- Payloads are JSON as text; they are cast together, and row by row only when one of them cannot be.
 --
 -- The fence. A claim is (run, worker, token), the token being started_at as the claim returned it:
 -- each claim rewrites it and nothing else does. Every write tests the run for state running, this
@@ -30,6 +30,8 @@
 -- runs by run_id; tasks; then checkpoints, waits and registrations. What does not follow it waits for nobody:
 --
 --   emit            after the runs: waits whose deadline has passed, SKIP LOCKED
+--   emit_and_claim  after the event and the run that waits for it: the worker's row, for key share. Who has
+--                   that for update, to give up a lost worker, goes on to runs of it only, and this one is nobody's
 --   task_results    task rows, shared, SKIP LOCKED; then its own registrations in result_listeners
 --   a task's end    after the rest: registrations for the task in result_listeners, then in result_waits, which
 --                   all queues share; then the parked runs of its parents with their tasks; all SKIP LOCKED
