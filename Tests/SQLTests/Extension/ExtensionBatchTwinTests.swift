@@ -6,27 +6,13 @@ import Testing
 /// What one call of `absurd_swift` does for several rows, and what calls of `absurd` do one by one, leaves the same rows.
 @Suite(.timeLimit(.minutes(10)))
 struct ExtensionBatchTwinTests {
-    /// By which statements ours are made.
-    enum Way: CaseIterable { case text, planned, terse, tersePlanned }
-
-    @Test(arguments: QueueVariant.all, Way.allCases)
+    @Test(arguments: QueueVariant.all, TwinWay.allCases)
     func `mixed batches leave the rows that single calls leave`(
-        _ variant: QueueVariant, _ way: Way
+        _ variant: QueueVariant, _ way: TwinWay
     ) async throws {
-        try await variant.withQueue { queue in
-            var twin = queue
-            twin.name = "twin"
-            try await twin.create(variant.storageMode)
-            if way == .planned || way == .tersePlanned { try await twin.makeMissingFunctions() }
-            let official = ContractTwin(queue: queue)
-            let ours = BatchTwin(queue: twin, isTerse: way == .terse || way == .tersePlanned)
-            for (minute, step) in history.enumerated() {
-                try await queue.setClock("2030-01-01 10:\(String(format: "%02d", minute)):00+00")
-                try await step(official)
-                try await step(ours)
-                #expect(try await ours.rows() == official.rows(), "after step \(minute)")
-            }
-            #expect(try await official.states() == finalStates)
+        try await variant.expectTwins(history, way) { twin in
+            let states = try await twin.states()
+            #expect(states == finalStates)
         }
     }
 

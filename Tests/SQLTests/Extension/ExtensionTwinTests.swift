@@ -6,23 +6,12 @@ import Testing
 /// The same history, once through the functions of `absurd` and once through those of `absurd_swift`.
 @Suite(.timeLimit(.minutes(10)))
 struct ExtensionTwinTests {
-    @Test(arguments: QueueVariant.all, [false, true])
-    func `the same history leaves the same rows`(_ variant: QueueVariant, isPlanned: Bool) async throws {
-        try await variant.withQueue { queue in
-            var twin = queue
-            twin.name = "twin"
-            try await twin.create(variant.storageMode)
-            if isPlanned { try await twin.makeMissingFunctions() }
-            let official = ContractTwin(queue: queue)
-            let ours = BatchTwin(queue: twin)
-            for (minute, step) in history.enumerated() {
-                try await queue.setClock("2030-01-01 10:\(String(format: "%02d", minute)):00+00")
-                try await step(official)
-                try await step(ours)
-                #expect(try await ours.rows() == official.rows(), "after step \(minute)")
-            }
-            #expect(try await official.rows().contains { $0.contains("$ClaimTimeout") })
-            #expect(try await official.states() == finalStates)
+    @Test(arguments: QueueVariant.all, [TwinWay.text, .planned])
+    func `the same history leaves the same rows`(_ variant: QueueVariant, _ way: TwinWay) async throws {
+        try await variant.expectTwins(history, way) { twin in
+            let (rows, states) = (try await twin.rows(), try await twin.states())
+            #expect(rows.contains { $0.contains("$ClaimTimeout") })
+            #expect(states == finalStates)
         }
     }
 

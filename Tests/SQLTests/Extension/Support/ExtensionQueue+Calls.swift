@@ -187,6 +187,19 @@ extension ExtensionQueue {
         _ rows: [(claim: Claim, step: String, event: String)], timeout: Double? = nil, park: Bool = true,
         wait: Bool = true
     ) async throws -> [Answer] {
+        try await awaitEvents(
+            rows.map { Wait(claim: $0.claim, step: $0.step, event: $0.event, timeout: timeout) },
+            park: park, wait: wait)
+    }
+
+    struct Wait {
+        var claim: Claim
+        var step: String
+        var event: String
+        var timeout: Double?
+    }
+
+    func awaitEvents(_ rows: [Wait], park: Bool = true, wait: Bool = true) async throws -> [Answer] {
         try await answers(
             """
             select answer, payload as value, sqlstate
@@ -194,7 +207,7 @@ extension ExtensionQueue {
             """,
             fence(rows.map(\.claim)) + [
                 .textArray(rows.map(\.step)), .textArray(rows.map(\.event)),
-                .doubleArray(rows.map { _ in timeout }), .boolArray(rows.map { _ in park }), .bool(wait),
+                .doubleArray(rows.map(\.timeout)), .boolArray(rows.map { _ in park }), .bool(wait),
             ])
     }
 

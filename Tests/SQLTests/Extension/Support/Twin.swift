@@ -21,10 +21,42 @@ protocol Twin: Sendable {
 
     // Several rows: one call, or one after the other.
     func spawn(_ rows: [(name: String, options: String)]) async throws
-    func checkpoint(_ rows: [(name: String, step: String, state: String)]) async throws
+    func checkpoint(_ rows: [(name: String, step: String, state: String)], renewing: Int64?) async throws
+    func awaitEvents(_ rows: [TwinWait]) async throws
     func finish(_ rows: [TwinFinish]) async throws
+    func release(_ names: [String]) async throws
     func extend(_ names: [String], by seconds: Int64) async throws
     func emit(_ rows: [(event: String, payload: String)]) async throws
+
+    /// The checkpoints that the runs may see, in any order.
+    func checkpoints(of runs: [TwinRun]) async throws -> [[TwinCheckpoint]]
+}
+
+/// One row of a call that awaits events; without a timeout for ever.
+struct TwinWait: Sendable {
+    var name: String
+    var step: String
+    var event: String
+    var timeout: Int64?
+
+    init(_ name: String, step: String, event: String, timeout: Int64? = nil) {
+        self.name = name
+        self.step = step
+        self.event = event
+        self.timeout = timeout
+    }
+}
+
+struct TwinRun: Sendable {
+    /// Name of the task and number of the attempt.
+    var label: String
+    var task: UUID
+    var run: UUID
+}
+
+struct TwinCheckpoint: Hashable, Sendable {
+    var step: String
+    var state: String?
 }
 
 /// One row of a call that ends or parks executions.
@@ -32,7 +64,8 @@ enum TwinFinish: Sendable {
     case complete(String, String)
     /// Without a delay by the retry strategy.
     case fail(String, String, after: Double?)
-    case sleep(String, seconds: Double)
+    /// As a handler's sleep does it with a checkpoint of the step, which has the time at which it ends.
+    case sleep(String, seconds: Double, step: String? = nil, until: String? = nil)
 }
 
 extension Twin {
@@ -43,6 +76,10 @@ extension Twin {
             update absurd."r_\(queue.name)" set claim_expires_at = absurd.current_time()
              where task_id = $1 and state = 'running'
             """, [.uuid(try await task(name))])
+    }
+
+    func checkpoint(_ rows: [(name: String, step: String, state: String)]) async throws {
+        try await checkpoint(rows, renewing: nil)
     }
 
     func retry(_ name: String) async throws {
@@ -63,11 +100,29 @@ extension Twin {
             uniqueKeysWithValues: try rows.map { (try $0.decode("task_name"), try $0.decode("state")) })
     }
 
+    /// What each run of the queue may see.
+    func visibleCheckpoints() async throws -> [String: Set<TwinCheckpoint>] {
+        let runs = try await queue.connection.query(
+            """
+            select t.task_name || ' ' || r.attempt as label, r.task_id, r.run_id
+              from absurd."r_\(queue.name)" r join absurd."t_\(queue.name)" t using (task_id)
+            """
+        ).map {
+            TwinRun(
+                label: try $0.decode("label"), task: try $0.decode("task_id"), run: try $0.decode("run_id"))
+        }
+        let seen = try await checkpoints(of: runs)
+        return Dictionary(uniqueKeysWithValues: zip(runs, seen).map { ($0.label, Set($1)) })
+    }
+
     /// All rows of the queue with names instead of ids, in an order that does not depend on ids.
     ///
     /// The text of a failure by lease expiry is free and left out.
     func rows() async throws -> [String] {
         let tables = ["t", "r", "c", "e", "w"].map { "absurd.\"\($0)_\(queue.name)\"" }
+        let keys = "absurd.\"i_\(queue.name)\""
+        // Only partitioned queues have their keys in a table of their own.
+        let hasKeys = try await queue.text("select to_regclass($1)::text", [.text(keys)]) != nil
         return try await queue.connection.query(
             """
             with t as (select task_id, task_name from \(tables[0])),
@@ -82,15 +137,24 @@ extension Twin {
               from \(tables[1]) x join r using (run_id)
             union all
             select 'c ' || (to_jsonb(x) - 'task_id' - 'owner_run_id' || jsonb_build_object('run', r.run))::text
-              from \(tables[2]) x join r on r.run_id = x.owner_run_id
+              from \(tables[2]) x left join r on r.run_id = x.owner_run_id
             union all
             select 'e ' || to_jsonb(x)::text from \(tables[3]) x
             union all
             select 'w ' || (to_jsonb(x) - 'task_id' - 'run_id' || jsonb_build_object('run', r.run))::text
               from \(tables[4]) x join r using (run_id)
+            \(hasKeys ? keysOf(keys) : "")
             order by 1
             """
         ).map { try $0.decode("row") }
+    }
+
+    private func keysOf(_ table: String) -> String {
+        """
+        union all
+        select 'i ' || (to_jsonb(x) - 'task_id' || jsonb_build_object('task', t.task_name))::text
+          from \(table) x left join t using (task_id)
+        """
     }
 }
 
@@ -117,9 +181,16 @@ struct ContractTwin: Twin {
     }
 
     func checkpoint(_ name: String, step: String, _ state: String) async throws {
+        try await checkpoint(name, step: step, state, renewing: nil)
+    }
+
+    func checkpoint(_ name: String, step: String, _ state: String, renewing seconds: Int64?) async throws {
         try await call(
-            "select absurd.set_task_checkpoint_state($1, $2, $3, $4::jsonb, $5, null)",
-            [.uuid(try await task(name)), .text(step), .text(state), try await run(name)])
+            "select absurd.set_task_checkpoint_state($1, $2, $3, $4::jsonb, $5, $6)",
+            [
+                .uuid(try await task(name)), .text(step), .text(state), try await run(name),
+                seconds.map { .int($0) } ?? .null,
+            ])
     }
 
     func complete(_ name: String, _ result: String) async throws {
