@@ -8,7 +8,7 @@ import Testing
 /// although its claim would last for hours.
 @Suite(.timeLimit(.minutes(10)))
 struct CutClaimBesideTests {
-    @Test(arguments: [Moment.beforeCommit, .afterCommit])
+    @Test(arguments: Moment.allCases)
     func `a task is executed once`(_ moment: Moment) async throws {
         let attempts = Mutex<[Int]>([])
         let handler = Handler("task") { context in
@@ -27,7 +27,7 @@ struct CutClaimBesideTests {
         }
     }
 
-    @Test(arguments: [Moment.beforeCommit, .afterCommit])
+    @Test(arguments: Moment.allCases)
     func `a run that waited goes on once`(_ moment: Moment) async throws {
         let resumed = Mutex(0)
         let handler = Handler("task") { context in
@@ -78,12 +78,15 @@ struct CutClaimBesideTests {
     ) async throws -> Value {
         try await scene.raise("cut")
         async let value = call()
-        let session = try await scene.statement(
-            waitingFor: "PgSleep", query: "absurd_swift.\"\(kind):default\"")
-        if moment == .beforeCommit {
+        let query = "absurd_swift.\"\(kind):default\""
+        let session = try await scene.statement(waitingFor: "PgSleep", query: query)
+        switch moment {
+        case .beforeCommit:
             try await scene.terminate(session)
             try await scene.lower("cut")
-        } else {
+        case .withinCommit:
+            try await scene.cut(moment, query: query) { try await scene.lower("cut") }
+        case .afterCommit:
             try await scene.loseAnswer(of: session) { try await scene.lower("cut") }
         }
         return try await value

@@ -55,12 +55,13 @@ struct CuttingScene {
         end $$;
         """
 
-    func guardTables(_ prefixes: [String], of queue: String) async throws {
+    /// - Parameter condition: Which rows are guarded, as the trigger sees them.
+    func guardTables(_ prefixes: [String], of queue: String, when condition: String = "true") async throws {
         for prefix in prefixes {
             try await admin.execute(
                 script: """
                     create trigger hold_back before insert or update on absurd.\(prefix)_\(queue)
-                      for each row execute function hold_back()
+                      for each row when (\(condition)) execute function hold_back()
                     """)
         }
     }
@@ -78,9 +79,13 @@ struct CuttingScene {
     }
 
     /// Loses the connection of the statement that `release` lets go, at that moment.
-    func cut(_ moment: Moment, _ release: () async throws -> Void) async throws {
+    ///
+    /// - Parameter query: What is found in that statement's text when its connection is lost.
+    func cut(
+        _ moment: Moment, query: String = "absurd_swift.", _ release: () async throws -> Void
+    ) async throws {
         do {
-            try await lose(moment, release)
+            try await lose(moment, query, release)
         } catch {
             try? await letGo()
             throw error
@@ -95,22 +100,22 @@ struct CuttingScene {
         try await setStandby("")
     }
 
-    private func lose(_ moment: Moment, _ release: () async throws -> Void) async throws {
+    private func lose(_ moment: Moment, _ query: String, _ release: () async throws -> Void) async throws {
         switch moment {
         case .beforeCommit:
             try await raise("cut")
             try await release()
-            try await terminate(try await statement(waitingFor: "PgSleep"))
+            try await terminate(try await statement(waitingFor: "PgSleep", query: query))
             try await lower("cut")
         case .withinCommit:
             try await setStandby("nobody")
             try await release()
-            try await terminate(try await statement(waitingFor: "SyncRep"))
+            try await terminate(try await statement(waitingFor: "SyncRep", query: query))
             try await setStandby("")
         case .afterCommit:
             try await setStandby("nobody")
             try await release()
-            let session = try await statement(waitingFor: "SyncRep")
+            let session = try await statement(waitingFor: "SyncRep", query: query)
             try await loseAnswer(of: session) { try await setStandby("") }
         }
     }
