@@ -40,6 +40,7 @@ final class PausingStore: RunStore {
     private let counts = Mutex<[WriteKind: Int]>([:])
     private let lookCount = Mutex(0)
     private let loadCount = Mutex(0)
+    private let claims = Mutex<[Int]>([])
 
     /// - Parameter kind: Nil only counts.
     init(_ base: PostgresRunStore, before kind: WriteKind?, holdsLoads: Bool = false) {
@@ -54,6 +55,9 @@ final class PausingStore: RunStore {
     /// How often the worker has loaded checkpoints, for however many runs at once.
     var loads: Int { loadCount.withLock(\.self) }
 
+    /// How many runs each claim has brought that brought any.
+    var claimed: [Int] { claims.withLock(\.self) }
+
     private func reach(_ kind: WriteKind) async {
         let isFirst = counts.withLock { counts in
             counts[kind, default: 0] += 1
@@ -62,7 +66,11 @@ final class PausingStore: RunStore {
         if isFirst, kind == self.kind { await pause.arriveAndWait() }
     }
 
-    func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] { try await base.claim(request) }
+    func claim(_ request: ClaimRequest) async throws -> [ClaimedRun] {
+        let runs = try await base.claim(request)
+        if !runs.isEmpty { claims.withLock { $0.append(runs.count) } }
+        return runs
+    }
     func register(_ entry: RegistryEntry) async throws -> Bool { try await base.register(entry) }
     func deregister(_ worker: String) async throws -> Bool { try await base.deregister(worker) }
     func giveBackStrays(known: [ClaimKey], holder: ClaimHolder) async throws -> Int {
