@@ -143,20 +143,43 @@ struct WakeUpTests {
         }
     }
 
-    @Test func `a run that is committed while the worker arms is not missed`() async throws {
+    @Test(arguments: ["read committed", "repeatable read"])
+    func `a run that is spawned before the worker arms, and committed while it tries to, is not missed`(
+        _ isolation: String
+    ) async throws {
+        let spawner = try await makeForeignQueue()
+        try await spawner.query("select absurd_swift.make_triggers('foreign')")
+        try await spawner.execute(script: "begin isolation level \(isolation)")
+        let rows = try await spawner.query("select task_id from absurd.spawn_task('foreign', 'echo', '1')")
+        let open = TaskID(try rows[0].decode("task_id"))
+        try await withForeignEngine { engine in
+            // It has met the spawner's lock, which stands for a run that nobody will be told of.
+            try await TestDatabase.current.wait(
+                until: """
+                    select exists (select from pg_stat_activity where query like '%absurd_swift.arm(%'
+                       and state = 'idle' and datname = current_database())
+                    """)
+            #expect(try await armedSessions().isEmpty)
+            try await spawner.execute(script: "commit")
+            let ended = try await engine.client.awaitTask(open, on: "foreign", timeout: .seconds(60))
+            #expect(ended.state == .completed)
+        }
+    }
+
+    @Test(arguments: ["read committed", "repeatable read"])
+    func `a run that is spawned under an armed worker, and committed after it has worked, is not missed`(
+        _ isolation: String
+    ) async throws {
         try await withSleepyEngine([echo]) { engine in
             let spawner = try await TestDatabase.current.connect()
-            for isolation in ["read committed", "repeatable read"] {
-                try await waitUntilArmed(engine)
-                try await spawner.execute(script: "begin isolation level \(isolation)")
-                let rows = try await spawner.query(
-                    "select task_id from absurd.spawn_task('default', 'echo', '1')")
-                let open = TaskID(try rows[0].decode("task_id"))
-                // The armed worker works, and cannot arm again while the spawner is open.
-                _ = try await engine.client.spawn("echo", params: 2).result()
-                try await spawner.execute(script: "commit")
-                #expect(try await engine.client.awaitTask(open).state == .completed)
-            }
+            try await spawner.execute(script: "begin isolation level \(isolation)")
+            let rows = try await spawner.query(
+                "select task_id from absurd.spawn_task('default', 'echo', '1')")
+            let open = TaskID(try rows[0].decode("task_id"))
+            _ = try await engine.client.spawn("echo", params: 2).result()
+            try await spawner.execute(script: "commit")
+            let ended = try await engine.client.awaitTask(open, timeout: .seconds(60))
+            #expect(ended.state == .completed)
         }
     }
 
