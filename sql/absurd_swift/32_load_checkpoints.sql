@@ -55,7 +55,10 @@ as $$
     from (
       select i.position, c.checkpoint_name, c.state
       from i
-      join absurd.%2$I c on c.task_id = i.task_id
+      -- Not a join: of a partitioned queue that has not been analyzed it would read all checkpoints.
+      cross join lateral (
+        select c.checkpoint_name, c.state, c.status, c.owner_run_id from absurd.%2$I c where c.task_id = i.task_id offset 0
+      ) c
       left join absurd.%1$I o on o.run_id = c.owner_run_id
       where c.status = 'committed'
         and (o.run_id is null or o.attempt <= i.attempt)

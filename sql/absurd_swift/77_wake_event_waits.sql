@@ -63,6 +63,7 @@ as $$
 $$;
 
 -- Locks the runs that wait for the events $1 at $2, by run_id, and says whether there are waits whose deadline has passed.
+-- "= any (array[...])": see wake_runs_statement.
 create or replace function absurd_swift.lock_waiting_runs_statement(p_queue text)
   returns text
   language sql
@@ -72,12 +73,12 @@ as $$
     with w as materialized (
       select w.run_id, (w.timeout_at <= $2) is true as is_late
       from unnest($1) n(name)
-      join absurd.%1$I w on w.event_name = n.name
+      join absurd.%1$I w on w.event_name = any (array[n.name])
     ),
     l as materialized (
       select r.run_id
       from (select distinct w.run_id from w where not w.is_late) i
-      join absurd.%2$I r on r.run_id = i.run_id
+      join absurd.%2$I r on r.run_id = any (array[i.run_id])
       order by r.run_id
       for no key update of r
     )
@@ -88,6 +89,10 @@ as $$
 $$;
 
 -- Delivers the events $2 at $3 to those of the runs $1, all locked, that wait for them.
+--
+-- "= any (array[...])" is an equality by which no index is read in order. Where partitions were analyzed with next to
+-- nothing in them, as those of the waits are again and again, the planner would else read the whole table for each call, and
+-- for many runs all of it for each run, rather than look into every partition's index.
 create or replace function absurd_swift.wake_runs_statement(p_queue text)
   returns text
   language sql
@@ -97,9 +102,11 @@ as $$
     with x as materialized (
       select w.run_id, w.step_name, r.task_id, e.payload
       from unnest($1) i(run_id)
-      join absurd.%1$I w on w.run_id = i.run_id
-      join absurd.%2$I r on r.run_id = w.run_id
-      join absurd.%5$I e on e.event_name = w.event_name
+      cross join lateral (
+        select w.run_id, w.step_name, w.event_name, w.timeout_at from absurd.%1$I w where w.run_id = i.run_id offset 0
+      ) w
+      join absurd.%2$I r on r.run_id = any (array[w.run_id])
+      join absurd.%5$I e on e.event_name = any (array[w.event_name])
       -- "is true" keeps this a hashed lookup; "= any" would compare each wait with each name. And one condition on all
       -- of them keeps the planner from beginning with runs or waits that seem to be few.
       where (
@@ -117,10 +124,10 @@ as $$
           claimed_by = null,
           claim_expires_at = null
       from x
-      where r.run_id = x.run_id
+      where r.run_id = any (array[x.run_id])
     ),
     s as (
-      update absurd.%3$I t set state = 'pending' from x where t.task_id = x.task_id
+      update absurd.%3$I t set state = 'pending' from x where t.task_id = any (array[x.task_id])
     ),
     c as (
       insert into absurd.%4$I (task_id, checkpoint_name, state, status, owner_run_id, updated_at)
@@ -133,7 +140,7 @@ as $$
           updated_at = excluded.updated_at
     ),
     d as (
-      delete from absurd.%1$I w using x where w.run_id = x.run_id and w.step_name = x.step_name
+      delete from absurd.%1$I w using x where w.run_id = any (array[x.run_id]) and w.step_name = x.step_name
       returning 1
     )
     select count(*) from d

@@ -6,12 +6,13 @@ import Testing
 /// A claim and a write cost the same behind any backlog, whatever the planner knows of the tables.
 @Suite(.timeLimit(.minutes(10)))
 struct ExtensionPlanTests {
-    @Test(arguments: QueueVariant.unpartitioned, [false, true])
+    @Test(arguments: QueueVariant.all, [false, true])
     func `calls read about what they return behind 100,000 due runs`(
         _ variant: QueueVariant, isAnalyzed: Bool
     ) async throws {
         try await variant.withQueue { queue in
             try await queue.makeMissingIndexes()
+            try await queue.register("w")
             try await queue.fill(100_000)
             if isAnalyzed { try await queue.run("analyze absurd.t_q, absurd.r_q") }
             for size: Int64 in [1, 500] { try await expectReads(queue, size) }
@@ -20,7 +21,7 @@ struct ExtensionPlanTests {
 
     /// What production executes: the queue's own functions, whose plans a session makes while the tables are empty, and
     /// keeps while they grow, or makes anew after they were analyzed.
-    @Test(arguments: QueueVariant.unpartitioned, Analysis.allCases)
+    @Test(arguments: QueueVariant.all, Analysis.allCases)
     func `plans that were kept since the tables were empty read no more behind 100,000 due runs`(
         _ variant: QueueVariant, analysis: Analysis
     ) async throws {
@@ -28,9 +29,7 @@ struct ExtensionPlanTests {
             try await queue.makeMissingIndexes()
             try await queue.makeMissingFunctions()
             try await queue.register("w")
-            for table in ["t_q", "r_q", "c_q", "e_q", "w_q"] {
-                try await queue.run("alter table absurd.\(table) set (autovacuum_enabled = off)")
-            }
+            try await queue.turnAutovacuumOff()
             for size: Int64 in [1, 500] { try await expectReads(queue, size) }
             try await expectReadsOfClaimsBeside(queue)
             if analysis == .before || analysis == .whileSmall {
@@ -67,7 +66,7 @@ struct ExtensionPlanTests {
         }
         var claims: [ExtensionQueue.Claim] = []
         try await queue.expectReads(perRow: 4, size, slack: slack) {
-            claims = try await queue.claim(limit: size)
+            claims = try await queue.claim(limit: size, isRegistered: true)
         }
         #expect(claims.count == Int(size))
         try await queue.expectReads(perRow: 2, size, slack: slack) {
@@ -241,7 +240,7 @@ struct ExtensionPlanTests {
     }
 
     /// No table is scanned, and no more rows are fetched than so many for each row of the call.
-    @Test(arguments: QueueVariant.unpartitioned, [false, true])
+    @Test(arguments: QueueVariant.all, [false, true])
     func `waits, emissions, renewals and looks read about what they touch beside 5,000 of everything`(
         _ variant: QueueVariant, isAnalyzed: Bool
     ) async throws {

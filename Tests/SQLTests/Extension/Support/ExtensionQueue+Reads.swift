@@ -3,7 +3,8 @@ import Testing
 
 /// What calls cost, in rows read.
 extension ExtensionQueue {
-    /// No table is scanned, and no more rows are fetched than so many for each row of the call.
+    /// No table is scanned, those of all queues included, and no more of the queue's rows are fetched than so many for each
+    /// row of the call.
     func expectReads(
         perRow: Int, _ rows: Int64, slack: Int = 10, sourceLocation: SourceLocation = #_sourceLocation,
         _ body: () async throws -> Void
@@ -13,9 +14,11 @@ extension ExtensionQueue {
             func counters() async throws -> (scans: Int, reads: Int) {
                 let row = try await transaction.query(
                     """
-                    select sum(seq_scan)::integer as scans, sum(seq_tup_read + idx_tup_fetch)::integer as reads
+                    select sum(seq_scan)::integer as scans,
+                      sum(seq_tup_read + idx_tup_fetch) filter (where schemaname = 'absurd')::integer as reads
                       from pg_stat_xact_user_tables
-                     where relname ~ '^[trcwei]_q(_|$)'
+                     where schemaname = 'absurd' and relname ~ '^[trcwei]_q(_|$)'
+                        or schemaname = 'absurd_swift'
                     """)[0]
                 return (try row.decode("scans"), try row.decode("reads"))
             }
@@ -26,6 +29,17 @@ extension ExtensionQueue {
             #expect(
                 after.reads - before.reads <= perRow * Int(rows) + slack, sourceLocation: sourceLocation)
         }
+    }
+
+    /// So that the tables are analyzed when a test says so, and never else.
+    func turnAutovacuumOff() async throws {
+        let tables = try await connection.query(
+            """
+            select oid::regclass::text from pg_class
+             where relnamespace = 'absurd'::regnamespace and relkind = 'r' and relname ~ '^[trcwei]_q(_|$)'
+            """
+        ).map { try $0.decode(0, as: String.self) }
+        for table in tables { try await run("alter table \(table) set (autovacuum_enabled = off)") }
     }
 
     /// Adds tasks that are due or have ended, in turns, one run each.
