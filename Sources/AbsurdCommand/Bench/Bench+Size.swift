@@ -98,7 +98,7 @@ extension Bench {
         }
         try await prepare("held", count)
         let before = ProcessUsage.residentMegabytes
-        let pool = try makePool([handler]) { $0.concurrency = max(settings.concurrency, count) }
+        let pool = try makePool([handler])
         return try await running(pool) {
             let usage = ProcessUsage()
             let start = ContinuousClock.now
@@ -115,7 +115,7 @@ extension Bench {
 
     /// Statements as `pg_stat_statements` counts them, where it is installed.
     func idle() async throws -> BenchFigure {
-        let pool = try makePool([Handler("nothing") { _ in .complete }]) { $0.workers = 4 }
+        let pool = try makePool([Handler("nothing") { _ in .complete }])
         return try await running(pool) {
             // Until the pool has settled.
             try await Task.sleep(for: .seconds(3))

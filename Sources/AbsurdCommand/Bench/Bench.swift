@@ -35,15 +35,12 @@ struct Bench: Sendable {
 
     func cleanUp() async throws { try await client.dropQueue(queue) }
 
-    func makePool(_ handlers: [Handler], _ change: (inout WorkerOptions) -> Void = { _ in }) throws
-        -> WorkerPool
-    {
+    func makePool(_ handlers: [Handler]) throws -> WorkerPool {
         var options = WorkerOptions()
         options.workers = settings.workers
         options.concurrency = settings.concurrency
         options.claimTimeout = .seconds(120)
         options.shutdownGrace = .zero
-        change(&options)
         return try WorkerPool(client, queue: queue, handlers: handlers, options: options)
     }
 

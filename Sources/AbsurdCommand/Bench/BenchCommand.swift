@@ -51,9 +51,11 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         BenchMetrics.bootstrapped
-        let settings = BenchSettings(
-            count: count ?? scenario.defaultCount, concurrency: concurrency ?? scenario.defaultConcurrency,
-            workers: workers ?? 1, connections: connections ?? 8, duration: duration ?? .seconds(60))
+        let settings = scenario.adjusted(
+            BenchSettings(
+                count: count ?? scenario.defaultCount,
+                concurrency: concurrency ?? scenario.defaultConcurrency,
+                workers: workers ?? 1, connections: connections ?? 8, duration: duration ?? .seconds(60)))
         var configuration = database.configuration
         configuration.maxConnections = settings.connections
         configuration.statementTimeout = .minutes(10)

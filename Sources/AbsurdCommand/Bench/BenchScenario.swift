@@ -66,6 +66,17 @@ enum BenchScenario: String, CaseIterable, ExpressibleByArgument {
         }
     }
 
+    /// What is used of what was asked for.
+    func adjusted(_ settings: BenchSettings) -> BenchSettings {
+        var settings = settings
+        switch self {
+        case .held: settings.concurrency = max(settings.concurrency, settings.count)
+        case .idle: settings.workers = 4
+        default: break
+        }
+        return settings
+    }
+
     func measure(_ bench: Bench) async throws -> BenchFigure {
         switch self {
         case .spawnOne: try await bench.spawnOneByOne()

@@ -34,7 +34,7 @@ struct BenchTests {
             Scenario("steps", 10), Scenario("sleepers", 10, hasPercentiles: true), Scenario("fan-out", 10),
             Scenario("events", 70), Scenario("held", 10), Scenario("ceiling", 20), backlog, idle,
         ]
-            + ["pickup", "resume", "pickup-elsewhere", "resume-elsewhere"].map {
+            + ["pickup", "resume", "pickup-elsewhere", "resume-elsewhere", "pickup-cut"].map {
                 Scenario($0, 3, hasPercentiles: true)
             }
     }()
