@@ -86,13 +86,14 @@ begin
       where r.run_id = o.run_id
     ),
     e as materialized (
+      -- "= any (array[...])": see wake_runs_statement.
       select w.run_id, w.step_name
       from i
-      join absurd.%3$I w on w.task_id = i.task_id
+      join absurd.%3$I w on w.task_id = any (array[i.task_id])
       for update of w skip locked
     ),
     w as (
-      delete from absurd.%3$I w using e where w.run_id = e.run_id and w.step_name = e.step_name
+      delete from absurd.%3$I w using e where w.run_id = any (array[e.run_id]) and w.step_name = e.step_name
     )
     update absurd.%2$I t
     set state = 'cancelled', cancelled_at = coalesce(t.cancelled_at, $2)

@@ -139,6 +139,9 @@ struct ExtensionPlanTests {
         try await queue.expectReads(perRow: 6, size, slack: slack) {
             _ = try await queue.awaitEvent(claims.map { ($0, "s", "e \($0.run)") })
         }
+        // None of the waits is its own.
+        let other = try await queue.spawn(["task"])
+        try await queue.expectReads(perRow: 9, 1, slack: slack) { _ = try await queue.cancel(other) }
         try await queue.expectReads(perRow: 16, size, slack: slack) {
             let answers = try await queue.emitTogether(claims.map { ("e \($0.run)", "1") })
             #expect(answers.allSatisfy { $0.answer == "emitted" })
