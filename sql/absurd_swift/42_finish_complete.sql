@@ -49,7 +49,8 @@ begin
       where t.task_id = u.task_id
     ),
     w as (
-      delete from absurd.%3$I w using u where w.run_id = u.run_id
+      -- "= any (array[...])": see wake_runs_statement.
+      delete from absurd.%3$I w using u where w.run_id = any (array[u.run_id])
     )
     $sql$,
     'r_' || p_queue, 't_' || p_queue, 'w_' || p_queue, p_now

@@ -139,15 +139,27 @@ struct ExtensionPlanTests {
         try await queue.expectReads(perRow: 6, size, slack: slack) {
             _ = try await queue.awaitEvent(claims.map { ($0, "s", "e \($0.run)") })
         }
-        // None of the waits is its own.
-        let other = try await queue.spawn(["task"])
-        try await queue.expectReads(perRow: 9, 1, slack: slack) { _ = try await queue.cancel(other) }
+        try await expectReadsBesideWaits(queue, slack: slack)
         try await queue.expectReads(perRow: 16, size, slack: slack) {
             let answers = try await queue.emitTogether(claims.map { ("e \($0.run)", "1") })
             #expect(answers.allSatisfy { $0.answer == "emitted" })
         }
         // Else they would be what is claimed next.
         _ = try await queue.cancel(claims.map(\.task))
+    }
+
+    /// One task that waits for nothing is completed and one cancelled, while others wait.
+    private func expectReadsBesideWaits(_ queue: ExtensionQueue, slack: Int) async throws {
+        let tasks = try await queue.spawn(["first", "task"])
+        try await queue.run(
+            "update absurd.r_q set available_at = '2000-01-01' where task_id = $1", [.uuid(tasks[0])])
+        let claim = try await queue.claim(limit: 1)[0]
+        #expect(claim.taskName == "first")
+        try await queue.expectReads(perRow: 3, 1, slack: slack) {
+            let answers = try await queue.complete([(claim, "1")])
+            #expect(answers.map(\.answer) == ["done"])
+        }
+        try await queue.expectReads(perRow: 9, 1, slack: slack) { _ = try await queue.cancel([tasks[1]]) }
     }
 
     /// Each of the 500 waits meets only its own event.
