@@ -155,12 +155,13 @@ begin
     e as materialized (
       select w.run_id, w.step_name
       from u
-      join absurd.%3$I w on w.run_id = u.run_id
+      -- "= any (array[...])": see wake_runs_statement.
+      join absurd.%3$I w on w.run_id = any (array[u.run_id])
       where u.wake_event is not null and w.timeout_at <= $5
       for update of w skip locked
     ),
     d as (
-      delete from absurd.%3$I w using e where w.run_id = e.run_id and w.step_name = e.step_name
+      delete from absurd.%3$I w using e where w.run_id = any (array[e.run_id]) and w.step_name = e.step_name
     )
     select s.run_id, s.task_id, s.attempt, s.task_name, s.params::text, s.retry_strategy::text,
       s.max_attempts, s.headers::text, s.wake_event, s.event_payload::text, s.started_at,

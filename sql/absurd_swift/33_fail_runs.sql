@@ -82,11 +82,12 @@ begin
     e as materialized (
       select w.run_id, w.step_name
       from d
-      join absurd.%3$I w on w.run_id = d.run_id
+      -- "= any (array[...])": see wake_runs_statement.
+      join absurd.%3$I w on w.run_id = any (array[d.run_id])
       for update of w skip locked
     ),
     w as (
-      delete from absurd.%3$I w using e where w.run_id = e.run_id and w.step_name = e.step_name
+      delete from absurd.%3$I w using e where w.run_id = any (array[e.run_id]) and w.step_name = e.step_name
     )
     select d.run_id, d.task_id, d.task_state from d
     $sql$,

@@ -53,7 +53,7 @@ as $$
       ) l
     ),
     d as (
-      delete from absurd.%1$I w using x where w.run_id = x.run_id and w.step_name = x.step_name
+      delete from absurd.%1$I w using x where w.run_id = any (array[x.run_id]) and w.step_name = x.step_name
       returning 1
     )
     select count(*) from d

@@ -115,7 +115,7 @@ begin
           updated_at = excluded.updated_at
     ),
     d as (
-      delete from absurd.%1$I w using x where w.run_id = x.run_id and w.step_name = x.step_name
+      delete from absurd.%1$I w using x where w.run_id = any (array[x.run_id]) and w.step_name = x.step_name
     )
     select s.run_id, s.task_id, s.attempt, s.task_name, s.params::text, s.retry_strategy::text, s.max_attempts,
       s.headers::text, s.wake_event, s.event_payload::text, s.started_at, s.claim_expires_at, $3, true

@@ -148,18 +148,26 @@ struct ExtensionPlanTests {
         _ = try await queue.cancel(claims.map(\.task))
     }
 
-    /// One task that waits for nothing is completed and one cancelled, while others wait.
+    /// Tasks that wait for nothing are claimed, completed, failed and cancelled, while others wait.
     private func expectReadsBesideWaits(_ queue: ExtensionQueue, slack: Int) async throws {
-        let tasks = try await queue.spawn(["first", "task"])
+        let tasks = try await queue.spawn(["first", "first", "task"])
         try await queue.run(
-            "update absurd.r_q set available_at = '2000-01-01' where task_id = $1", [.uuid(tasks[0])])
-        let claim = try await queue.claim(limit: 1)[0]
-        #expect(claim.taskName == "first")
+            "update absurd.r_q set available_at = '2000-01-01' where task_id = any ($1)",
+            [.uuidArray(Array(tasks.prefix(2)))])
+        var claims: [ExtensionQueue.Claim] = []
+        try await queue.expectReads(perRow: 10, 2, slack: slack) { claims = try await queue.claim(limit: 2) }
+        #expect(claims.map(\.taskName) == ["first", "first"])
         try await queue.expectReads(perRow: 3, 1, slack: slack) {
-            let answers = try await queue.complete([(claim, "1")])
+            let answers = try await queue.complete([(claims[0], "1")])
             #expect(answers.map(\.answer) == ["done"])
         }
-        try await queue.expectReads(perRow: 9, 1, slack: slack) { _ = try await queue.cancel([tasks[1]]) }
+        try await queue.expectReads(perRow: 9, 1, slack: slack) {
+            let answers = try await queue.finish([.init(claims[1], "fail", "{}")])
+            #expect(answers.map(\.answer) == ["done"])
+        }
+        // Else it would be what is claimed next.
+        _ = try await queue.cancel([claims[1].task])
+        try await queue.expectReads(perRow: 9, 1, slack: slack) { _ = try await queue.cancel([tasks[2]]) }
     }
 
     /// Each of the 500 waits meets only its own event.
