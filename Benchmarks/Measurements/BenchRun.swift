@@ -30,7 +30,7 @@ struct BenchRun: AsyncParsableCommand {
         ]
         let start = ContinuousClock.now
         var results: [BenchResult] = []
-        let lines = try EmptyFile(folder.appending(path: "results.jsonl"))
+        let lines = try LineFile(folder.appending(path: "results.jsonl"))
         try await EphemeralPostgres.withServer(options) { server in
             for job in BenchJob.all(withPeers: peers != nil) where only.map(job.scenario.contains) ?? true {
                 progress("\(job.system) \(job.scenario)")
@@ -61,7 +61,7 @@ struct BenchRun: AsyncParsableCommand {
 }
 
 /// A file that lines are added to as they come, so that a run that is broken off leaves what it had.
-private struct EmptyFile {
+private struct LineFile {
     private let handle: FileHandle
 
     init(_ url: URL) throws {

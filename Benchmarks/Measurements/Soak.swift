@@ -15,11 +15,6 @@ struct Soak: AsyncParsableCommand {
     @Option(help: "Tasks a second; half of what a drain of a new queue reaches, unless given.")
     var rate: Int?
 
-    @Option(
-        help:
-            "Storage parameters of the tables of tasks and runs, such as 'autovacuum_vacuum_cost_delay = 0'.")
-    var storage: String?
-
     @OptionGroup var report: ReportOptions
 
     static let queue = "soak"
@@ -39,11 +34,6 @@ struct Soak: AsyncParsableCommand {
             let full = try await fullSpeed(database)
             let rate = rate ?? Int(full / 2)
             let draining = try await Draining(database, queue: Self.queue)
-            if let storage {
-                for table in ["t", "r"] {
-                    try await database.execute("alter table absurd.\(table)_\(Self.queue) set (\(storage))")
-                }
-            }
             let worker = try await WorkerProcess.start("empty", queue: Self.queue, database)
             let samples = try await withThrowingTaskGroup(of: [Minute]?.self) { group in
                 group.addTask {

@@ -58,7 +58,7 @@ public struct WorkerOptions: Sendable {
     /// The longest pause between claims that the database refuses; the pauses start at the poll interval and double.
     ///
     /// While it is out of reach, starting, full or read-only, or others hold what a claim needs, pauses are no longer than a
-    /// second, also where the poll interval is.
+    /// second, also when the poll interval is longer.
     ///
     /// Not shorter than the poll interval, at most 365 days. Defaults to 60 seconds.
     public var maxBackoff: Duration = .seconds(60)
